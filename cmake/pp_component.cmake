@@ -1,0 +1,37 @@
+# pp_component(NAME LAYER n SOURCES … [DEPENDS component…] [LINK target…])
+#
+# One object library per folder. DEPENDS may name lower layers only: an upward or sideways name stops the configuration,
+# so the layer picture in docs/architecture.md is checked and not hoped for.
+function(pp_component name)
+  cmake_parse_arguments(ARG "" "LAYER" "SOURCES;DEPENDS;LINK" ${ARGN})
+  add_library(pp_${name} OBJECT ${ARG_SOURCES})
+  add_library(pp::${name} ALIAS pp_${name})
+  set_property(TARGET pp_${name} PROPERTY PP_LAYER ${ARG_LAYER})
+  target_link_libraries(pp_${name} PUBLIC pp_private ${ARG_LINK})
+  foreach(dep IN LISTS ARG_DEPENDS)
+    get_target_property(dep_layer pp_${dep} PP_LAYER)
+    if(NOT dep_layer LESS ARG_LAYER)
+      message(FATAL_ERROR "component ${name} (layer ${ARG_LAYER}) may not depend on ${dep} (layer ${dep_layer})")
+    endif()
+    # Only usage requirements: objects are collected once, by the library and the programs.
+    target_link_libraries(pp_${name} PUBLIC $<TARGET_PROPERTY:pp_${dep},INTERFACE_LINK_LIBRARIES>)
+    get_target_property(dep_links pp_${dep} PP_LINKS)
+    if(dep_links)
+      list(APPEND ARG_LINK ${dep_links})
+    endif()
+  endforeach()
+  list(REMOVE_DUPLICATES ARG_LINK)
+  set_property(TARGET pp_${name} PROPERTY PP_LINKS "${ARG_LINK}")
+  set_property(GLOBAL APPEND PROPERTY PP_COMPONENTS ${name})
+endfunction()
+
+# pp_link_components(TARGET component…): puts the objects of whole components, and what they link, into TARGET.
+function(pp_link_components target)
+  foreach(component IN LISTS ARGN)
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:pp_${component}>)
+    get_target_property(links pp_${component} PP_LINKS)
+    if(links)
+      target_link_libraries(${target} PRIVATE ${links})
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,171 @@
+// The messages after the login and the bytes of each. All numbers big-endian; text = u16 length + bytes, at most 65,535.
+//
+//   WELCOME      node → client, first     u16 slots · u32 credit · u32 heartbeat ms · u32 dead ms · u64 longest message ·
+//                                         u16 machine (ELF e_machine) · u8 ISA level (x86-64-vN, 0 elsewhere) · u8 zero ·
+//                                         text name · text version · text os · text glibc · text glibcxx · text cxxabi
+//   CREDIT       node → client            i32 change of the number of jobs the client may have here at once
+//   IMAGE        client → node → worker   u32 index · manifest (code/manifest); the index stands for it on this channel
+//   NEED         node → client            u32 index · u16 count · count × u16 module; the node lacks these
+//   CHUNK        client → node            u32 index · u16 module · u64 offset · u32 raw length · u8 encoding (0 raw,
+//                                         1 zstd) · u8[3] zero · bytes
+//   UNFIT        node → client            u32 index · text reason; this node cannot run that image (jobs come back)
+//                worker → node            the same, index 0
+//   SUBMIT       client → node → worker   u32 image index · u64 decoder · u64 function · u32 deadline ms (0 none) · arguments
+//   RESULT       worker → node → client   u8 credit returned (0, 1, 2) · u8 flags (bit 0: output follows) · u16 code
+//                                         (0 = value, else errc or wire_code) · u32 run time µs ·
+//                                         [u32 out length · u32 err length · u64 out dropped · u64 err dropped · out · err] ·
+//                                         value bytes, or for code ≠ 0: u16 signal · u16 exit status · text type · text what
+//   CANCEL       client → node            u8 why (0 recall: only if not started, 1 cancel); answered by the job's RESULT
+//   PING, PONG   both                     u64 token; PONG echoes it
+//   GOODBYE      both                     u16 reason (errc) · u32 drain ms · text; the sender takes nothing new
+//   UNSUPPORTED  both                     u8 type of the message that was not understood
+//   STATS_QUERY  client → node            nothing
+//   STATS        node → client            JSON text to the end
+//   READY        worker → node            nothing; the worker has its image and waits for jobs
+//
+// decode_x checks everything it reads and never throws. docs/protocol.md says the same; a test compares the two.
+// Must not know: sockets, keys, time, what a job's bytes mean.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+#include "wire/frame.hpp"
+
+namespace pp::wire {
+
+/// Codes of RESULT that are no errc because no user ever sees them.
+inline constexpr std::uint16_t code_value = 0;
+inline constexpr std::uint16_t code_not_started = 64;  ///< answer to a recall, or a job handed back by a draining node
+
+struct welcome {
+  std::uint16_t slots = 0;
+  std::uint32_t credit = 0;
+  std::uint32_t heartbeat_ms = 0;
+  std::uint32_t dead_ms = 0;
+  std::uint64_t longest_message = 0;
+  std::uint16_t machine = 0;
+  std::uint8_t isa_level = 0;
+  std::string name, version, os, glibc, glibcxx, cxxabi;
+  bool operator==(const welcome&) const = default;
+};
+struct credit {
+  std::int32_t change = 0;
+  bool operator==(const credit&) const = default;
+};
+struct image {
+  std::uint32_t index = 0;
+  bytes manifest;
+  bool operator==(const image&) const = default;
+};
+struct need {
+  std::uint32_t index = 0;
+  std::vector<std::uint16_t> modules;
+  bool operator==(const need&) const = default;
+};
+/// `data` refers to the decoded payload, or to what is to be encoded.
+struct chunk {
+  std::uint32_t index = 0;
+  std::uint16_t module = 0;
+  std::uint64_t offset = 0;
+  std::uint32_t raw_length = 0;
+  bool compressed = false;
+  byte_view data;
+};
+struct unfit {
+  std::uint32_t index = 0;
+  std::string reason;
+  bool operator==(const unfit&) const = default;
+};
+
+/// The fixed part of SUBMIT, 24 bytes; the arguments follow it.
+struct submit {
+  static constexpr std::size_t size = 24;
+  std::uint32_t image = 0;
+  std::uint64_t decoder = 0;
+  std::uint64_t function = 0;
+  std::uint32_t deadline_ms = 0;
+  bool operator==(const submit&) const = default;
+};
+/// The fixed part of RESULT, 8 bytes.
+struct result_head {
+  static constexpr std::size_t size = 8;
+  static constexpr std::uint8_t flag_output = 1;
+  std::uint8_t credit = 1;
+  std::uint8_t flags = 0;
+  std::uint16_t code = 0;
+  std::uint32_t run_us = 0;
+  bool operator==(const result_head&) const = default;
+};
+/// What a job printed; the views refer to the decoded payload. 24 bytes of numbers, then both texts.
+struct output {
+  std::uint64_t out_dropped = 0;
+  std::uint64_t err_dropped = 0;
+  byte_view out, err;
+};
+/// What stands behind a result_head whose code is not 0.
+struct failure {
+  std::uint16_t signal = 0;
+  std::uint16_t exit_status = 0;
+  std::string type, what;
+  bool operator==(const failure&) const = default;
+};
+/// A RESULT taken apart; the views refer to the payload.
+struct result_parts {
+  result_head head;
+  output printed;
+  byte_view body;  ///< value bytes, or an encoded failure
+};
+
+enum class cancel_reason : std::uint8_t { recall = 0, cancel = 1 };
+struct cancel {
+  cancel_reason why = cancel_reason::recall;
+};
+struct ping {
+  std::uint64_t token = 0;
+};
+struct goodbye {
+  std::uint16_t reason = 0;
+  std::uint32_t drain_ms = 0;
+  std::string text;
+  bool operator==(const goodbye&) const = default;
+};
+struct unsupported {
+  std::uint8_t type = 0;
+};
+
+// encode_x appends the payload (without frame header) to `to`.
+void encode_welcome(const welcome& m, bytes& to);
+void encode_credit(const credit& m, bytes& to);
+void encode_image(const image& m, bytes& to);
+void encode_need(const need& m, bytes& to);
+void encode_chunk(const chunk& m, bytes& to);
+void encode_unfit(const unfit& m, bytes& to);
+void encode_submit(const submit& m, std::uint8_t* to);            ///< exactly submit::size bytes
+void encode_result_head(const result_head& m, std::uint8_t* to);  ///< exactly result_head::size bytes
+void encode_output(const output& m, bytes& to);
+void encode_failure(const failure& m, bytes& to);
+void encode_cancel(const cancel& m, bytes& to);
+void encode_ping(const ping& m, bytes& to);  ///< PONG has the same payload
+void encode_goodbye(const goodbye& m, bytes& to);
+void encode_unsupported(const unsupported& m, bytes& to);
+
+result<welcome> decode_welcome(byte_view from);
+result<credit> decode_credit(byte_view from);
+result<image> decode_image(byte_view from);
+result<need> decode_need(byte_view from);
+result<chunk> decode_chunk(byte_view from);
+result<unfit> decode_unfit(byte_view from);
+/// The fixed part; the arguments are from.subspan(submit::size).
+result<submit> decode_submit(byte_view from);
+result<result_parts> decode_result(byte_view from);
+result<failure> decode_failure(byte_view from);
+result<cancel> decode_cancel(byte_view from);
+result<ping> decode_ping(byte_view from);
+result<goodbye> decode_goodbye(byte_view from);
+result<unsupported> decode_unsupported(byte_view from);
+
+}  // namespace pp::wire

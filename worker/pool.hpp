@@ -1,0 +1,101 @@
+// Keeps N workers alive and carries out what dispatch decides.
+//
+// One pool per node, and one in a client for its local workers. Owners are the node's sessions or the client. A worker serves
+// one image of one key and is replaced by one of another image when its slot is wanted.
+// Promises: every submitted job comes back exactly once through its owner's on_result or in on_unfit's list, unless the
+// owner is removed first (then its running workers are killed). Result payloads are whole RESULT payloads, passed on untouched.
+// Threads: the I/O thread only. Must not know: clients, nodes, what is in a payload.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "auth/keyring.hpp"
+#include "base/clock.hpp"
+#include "code/launchable.hpp"
+#include "net/asio.hpp"
+#include "wire/message.hpp"
+
+namespace pp::worker {
+
+/// A program as workers run it. Workers are shared only by jobs with the same `key` and the same image.
+struct program {
+  std::shared_ptr<const code::launchable> what;
+  auth::key_id key{};
+};
+
+struct pool_job {
+  std::uint64_t id = 0;  ///< the owner's name for it, unique among its jobs here
+  std::uint16_t attempt = 1;
+  bytes payload;         ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
+};
+
+/// What a pool tells its owner. Called from the I/O thread, never from inside submit() or recall().
+class pool_owner {
+ public:
+  virtual ~pool_owner() = default;
+  /// `payload` is a whole RESULT payload (credit byte 1; the owner may overwrite it). Codes the pool itself makes:
+  /// worker_crashed with a failure (signal, exit status) and what was printed, and wire::code_not_started.
+  virtual void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) = 0;
+  /// The image cannot run here; `returned` lists all its jobs of this owner that are hereby given back, unstarted.
+  virtual void on_unfit(const code::image_id& image, const std::string& reason,
+                        const std::vector<std::uint64_t>& returned) = 0;
+  /// Free room changed (a job ended, a worker came): the owner may reconsider its credit. May be empty.
+  virtual void on_room() {}
+};
+
+struct pool_options {
+  unsigned slots = 1;
+  unsigned recycle_after = 0;  ///< jobs per worker process, 0 = no limit
+  unsigned max_window = 256;   ///< jobs in one worker's pipe when they are very short
+  duration start_limit = std::chrono::seconds(30);  ///< a worker that is not READY by then is killed, the image is unfit
+  duration kill_grace = std::chrono::seconds(2);    ///< SIGTERM to SIGKILL when a pool closes
+  std::vector<std::string> pass_environment;        ///< names added to the allow-list
+};
+
+struct pool_counters {
+  std::uint64_t jobs_done = 0, jobs_crashed = 0, workers_started = 0, workers_crashed = 0;
+  unsigned running = 0;   ///< workers that have a job now
+  unsigned workers = 0;   ///< worker processes alive
+  unsigned queued = 0;    ///< jobs here that no worker has begun
+};
+
+class pool {
+ public:
+  using owner_id = std::uint32_t;
+
+  pool(net::executor ex, const pool_options& o);
+  ~pool();  ///< Requires: close() has completed.
+
+  owner_id add_owner(pool_owner& owner);
+  /// Nothing is told to the owner any more; workers running its jobs are killed and replaced.
+  void remove_owner(owner_id owner);
+
+  void submit(owner_id owner, const program& what, pool_job job);
+  /// If the job has not begun it comes back soon as wire::code_not_started; else nothing happens and its result comes.
+  void recall(owner_id owner, std::uint64_t job);
+  /// Gives back every job that has not begun (as code_not_started) and takes no more: the first step of draining.
+  void drain();
+  /// Completes when no job runs or is queued, or at `limit`.
+  net::awaitable<void> wait_idle(time_point limit);
+  /// Ends every worker (its pipe is closed, then SIGTERM to its process group, then SIGKILL), reaps all, ends all tasks.
+  net::awaitable<void> close();
+
+  /// 0 is allowed: workers end as soon as they are idle, queued jobs come back as code_not_started.
+  void set_slots(unsigned slots);
+  unsigned slots() const;
+  /// Mean run time of recent jobs of an owner; zero if none finished yet.
+  duration mean_run_time(owner_id owner) const;
+  pool_counters counters() const;
+  /// Process ids of the live workers, for statistics and tests.
+  std::vector<int> worker_pids() const;
+
+ private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace pp::worker
