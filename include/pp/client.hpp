@@ -1,0 +1,114 @@
+/// Submits jobs to every node it can find and returns futures. Safe to use from any thread.
+///
+/// Promises: a job runs at least once while the client lives and some node can be used; its future completes exactly once.
+///           A node that dies loses nothing: its jobs run elsewhere. Nodes may come and go at any moment.
+/// Must not know: anything but the standard library and cereal; the rest is behind one pointer.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pp/detail/callable.hpp"
+#include "pp/detail/job_draft.hpp"
+#include "pp/future.hpp"
+#include "pp/options.hpp"
+
+namespace pp {
+
+/// One node as the client sees it. Local workers are the node "local".
+struct node_info {
+  std::string name;
+  std::string id;        ///< 32 hexadecimal digits; empty for "local"
+  std::string address;   ///< host:port, empty for "local"
+  std::string state;     ///< found, connecting, ready, suspect, draining, lost, refused, unfit
+  std::string reason;    ///< why it is not used, in words; empty if it is
+  std::string version;   ///< of its pp; empty until connected
+  std::string platform;  ///< "Linux 6.1.0 x86_64, glibc 2.36"; empty until connected
+  unsigned slots = 0;    ///< workers it runs at once
+  unsigned free = 0;     ///< of these, without a job of anybody
+  unsigned in_flight = 0;  ///< jobs of this client there now
+  std::uint64_t jobs_done = 0;         ///< results of this client's jobs that came from it
+  std::uint64_t jobs_rescheduled = 0;  ///< jobs taken elsewhere because it was lost, drained or unfit
+  std::uint64_t code_bytes_sent = 0;   ///< of this program; 0 when the node had it already
+  std::uint64_t bytes_sent = 0, bytes_received = 0;  ///< on the connections to it, before encryption
+};
+
+struct client_stats {
+  std::uint64_t submitted = 0, done = 0, failed = 0;  ///< done counts values, failed errors
+  std::uint64_t queued = 0, in_flight = 0;
+  std::uint64_t rescheduled = 0;      ///< jobs sent again because a node was lost, drained or unfit
+  std::uint64_t retried = 0;          ///< jobs sent again because a worker died
+  std::uint64_t stale_results = 0;    ///< late results that were dropped
+  std::uint64_t code_bytes_sent = 0;  ///< of programs, after compression
+  std::vector<node_info> nodes;
+};
+
+/// What looking for nodes did, for the moment when nothing is found.
+struct discovery_report {
+  bool enabled = false;
+  std::string key_id;                   ///< 16 hexadecimal digits; empty without a keyring
+  std::string keyring;                  ///< where the key came from
+  std::vector<std::string> interfaces;  ///< "lo (127.255.255.255)", …
+  std::uint16_t port = 0;
+  std::uint64_t datagrams = 0;  ///< received in all
+  std::uint64_t other_key = 0;  ///< from nodes with another key
+  std::uint64_t rejected = 0;   ///< malformed, forged or replayed
+  std::vector<std::string> remarks;  ///< clock warnings, ports that could not be bound, …
+  /// All of it in lines for a person.
+  std::string text() const;
+};
+
+class client {
+ public:
+  /// Starts looking for nodes at once. Throws: pp::error(errc::not_initialised) if pp::init was not called in this
+  /// program, errc::bad_option with the option's name, errc::refused if a named keyring cannot be used.
+  client() : client(options{}) {}
+  explicit client(const options& o);
+  /// close().
+  ~client();
+  client(const client&) = delete;
+  client& operator=(const client&) = delete;
+
+  /// Sends one call of `f` to some node and returns at once with its future.
+  ///
+  /// `f` is any function, static member, member pointer, captureless lambda, or function object with cereal state.
+  /// Arguments are converted to f's parameter types and encoded before this returns; the originals may be destroyed.
+  ///
+  /// Threads:  any, concurrently.
+  /// Blocks:   while options::max_pending_bytes of arguments wait for their jobs to be done.
+  /// Throws:   pp::error(errc::closed) after close(), errc::not_shippable; whatever encoding an argument throws.
+  ///           What becomes of the job is told by the future, never here.
+  /// Order:    none between jobs.
+  template <class F, class... Args>
+  auto submit(F&& f, Args&&... args) -> future<detail::result_of<F, Args...>> {
+    detail::job_draft draft(*core_);
+    const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
+    return future<detail::result_of<F, Args...>>(draft.submit(code));
+  }
+
+  /// Waits until `count` nodes (local workers count as one) can take jobs, or until `limit`. True if they can.
+  bool wait_for_nodes(std::size_t count, std::chrono::milliseconds limit);
+
+  /// Every node known now, "local" first if there are local workers.
+  std::vector<node_info> nodes() const;
+  client_stats stats() const;
+  discovery_report discovery() const;
+
+  /// One round trip to a node given as its name, id or address. Throws pp::error(errc::no_nodes) if it is not known or
+  /// does not answer within `limit`.
+  std::chrono::nanoseconds ping(const std::string& node, std::chrono::milliseconds limit);
+  /// The node's own statistics as JSON text; like ping().
+  std::string node_stats(const std::string& node, std::chrono::milliseconds limit);
+
+  /// Ends local workers, says goodbye to the nodes; futures not done yet fail with errc::closed. May be called again.
+  void close();
+
+ private:
+  std::unique_ptr<detail::client_core> core_;
+};
+
+}  // namespace pp

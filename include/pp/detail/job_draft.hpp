@@ -1,0 +1,30 @@
+// A job between encoding its arguments and sending it: the non-template half of client::submit.
+#pragma once
+
+#include "pp/detail/callable.hpp"
+#include "pp/detail/job_handle.hpp"
+#include "pp/detail/payload.hpp"
+
+namespace pp::detail {
+
+class client_core;
+
+class job_draft {
+ public:
+  /// Takes a pooled record. Throws pp::error(errc::closed).
+  explicit job_draft(client_core& core);
+  job_draft(const job_draft&) = delete;
+  job_draft& operator=(const job_draft&) = delete;
+  /// Gives the record back if submit() was not reached.
+  ~job_draft();
+
+  payload& arguments() noexcept;
+  /// Sends it. Throws pp::error(errc::not_shippable) or errc::closed.
+  job_handle submit(const call_code& code);
+
+ private:
+  client_core& core_;
+  job_record* record_;
+};
+
+}  // namespace pp::detail

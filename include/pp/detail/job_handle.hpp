@@ -1,0 +1,50 @@
+// The one owner of a job's pooled record: what a future holds.
+//
+// Promises: movable, not copyable; giving it up before the job is done abandons the result, not the job.
+// Threads: one at a time; the record behind it is completed by the I/O thread through one atomic word.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace pp::detail {
+
+struct job_record;
+class record_pool;
+
+class job_handle {
+ public:
+  job_handle() noexcept = default;
+  job_handle(std::shared_ptr<record_pool> pool, job_record* record) noexcept : pool_(std::move(pool)), record_(record) {}
+  job_handle(job_handle&& other) noexcept
+      : pool_(std::move(other.pool_)), record_(std::exchange(other.record_, nullptr)) {}
+  job_handle& operator=(job_handle&& other) noexcept;
+  ~job_handle() {
+    if (record_ != nullptr) release();
+  }
+
+  bool valid() const noexcept { return record_ != nullptr; }
+  bool ready() const noexcept;
+  void wait() const;
+  bool wait_for(std::chrono::nanoseconds limit) const;
+
+  struct value_view {
+    const std::uint8_t* data;
+    std::size_t size;
+  };
+  /// Requires: ready(). The view lives as long as the handle. Throws what the job's failure is.
+  value_view value_or_throw() const;
+  void read_output(std::string& out, std::string& err, std::uint64_t& out_dropped, std::uint64_t& err_dropped) const;
+  std::string node() const;
+
+ private:
+  void release() noexcept;
+
+  std::shared_ptr<record_pool> pool_;
+  job_record* record_ = nullptr;
+};
+
+}  // namespace pp::detail

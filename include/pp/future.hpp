@@ -1,0 +1,73 @@
+/// The result of one submitted job, to be taken once.
+///
+/// Promises: completes exactly once, with a value or an error, also when the client is closed or the node dies.
+/// Threads:  a future belongs to one thread at a time; different futures are independent.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "pp/detail/archive.hpp"
+#include "pp/detail/job_handle.hpp"
+#include "pp/error.hpp"
+
+namespace pp {
+
+/// What a job wrote, at most 1 MiB of each (its first and its last 512 KiB).
+struct job_output {
+  std::string out;                ///< stdout
+  std::string err;                ///< stderr
+  std::uint64_t out_dropped = 0;  ///< bytes left out of the middle
+  std::uint64_t err_dropped = 0;
+};
+
+template <class R>
+class [[nodiscard]] future {
+ public:
+  /// No job; only assignment and destruction are allowed.
+  future() noexcept = default;
+  explicit future(detail::job_handle job) noexcept : job_(std::move(job)) {}
+
+  /// True until get() has been called.
+  bool valid() const noexcept { return job_.valid(); }
+
+  /// Waits, then gives the job's value once; the future is empty afterwards.
+  ///
+  /// Blocks: until the job is done.
+  /// Throws: pp::job_error if the job threw or crashed, pp::error for everything else (pp::errc says what to do).
+  R get() {
+    const detail::job_handle job = std::move(job_);
+    job.wait();
+    const auto bytes = job.value_or_throw();
+    if constexpr (!std::is_void_v<R>) return detail::decode_value<R>(bytes.data, bytes.size);
+  }
+
+  /// Blocks until the job is done; get() then returns at once.
+  void wait() const { job_.wait(); }
+  /// True if the job was done before `limit` had passed.
+  template <class Rep, class Period>
+  bool wait_for(std::chrono::duration<Rep, Period> limit) const {
+    return job_.wait_for(std::chrono::duration_cast<std::chrono::nanoseconds>(limit));
+  }
+  /// True if get() would not block.
+  bool ready() const noexcept { return job_.ready(); }
+
+  /// Waits, then tells what the job printed. Call before get().
+  job_output output() const {
+    job_output text;
+    job_.wait();
+    job_.read_output(text.out, text.err, text.out_dropped, text.err_dropped);
+    return text;
+  }
+  /// Waits, then tells where the job ran: a node's name, or "local". Call before get().
+  std::string node() const {
+    job_.wait();
+    return job_.node();
+  }
+
+ private:
+  detail::job_handle job_;
+};
+
+}  // namespace pp

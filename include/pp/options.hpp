@@ -1,0 +1,70 @@
+/// Every setting of a client: unit, default, range, and what a larger value costs.
+///
+/// Threads: plain values. Every setting that has an environment variable takes it only where the program left the default.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace pp {
+
+/// How many worker processes this machine contributes by itself: a number, or `automatic`.
+struct local_workers {
+  static constexpr int automatic_value = -1;
+  constexpr local_workers(int n) : count(n) {}  // NOLINT(google-explicit-constructor): options.local_workers = 4
+  /// All effective CPUs, unless a node on this host has announced itself: then 0.
+  static constexpr local_workers automatic() { return {automatic_value}; }
+  constexpr bool is_automatic() const { return count == automatic_value; }
+  int count;
+};
+
+struct options {
+  /// Worker processes on this machine: automatic, a number, or 0 = nodes only. Range 0..4096. $PP_LOCAL_WORKERS.
+  pp::local_workers local = pp::local_workers::automatic();
+
+  /// Nodes to use besides those found, as "host", "host:port" or "[v6]:port"; the default port is 60000. Names are
+  /// resolved again at each new connection. $PP_NODES (comma list) is added.
+  std::vector<std::string> nodes;
+
+  /// Look for nodes by UDP broadcast. Off: `nodes` and local workers only. $PP_DISCOVERY=off.
+  bool discovery = true;
+
+  /// Interfaces (names or addresses, comma list) to ask on; empty = all. "lo" asks 127.255.255.255. $PP_INTERFACES.
+  std::string interfaces;
+
+  /// UDP port nodes listen on for queries. Range 1..65535. $PP_DISCOVERY_PORT.
+  std::uint16_t discovery_port = 60000;
+
+  /// The keyring: a path, "-" for standard input or "fd:N"; empty = the usual places (docs/operations.md). $PP_SECRET_FILE.
+  /// A client that finds no keyring uses local workers only, and says so when it has none.
+  std::string secret_file;
+
+  /// How long jobs wait for anything to run on before they fail with errc::no_nodes. Default 10 s; zero = for ever.
+  std::chrono::milliseconds no_nodes_timeout = std::chrono::seconds(10);
+
+  /// How long a connection attempt (TCP, TLS and proof) may take. Default 8 s.
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(8);
+
+  /// Heartbeats go out this often. Default 2 s; more saves next to nothing and finds dead nodes later.
+  std::chrono::milliseconds heartbeat = std::chrono::seconds(2);
+  /// A node silent for this long gets no new jobs. Default 6 s.
+  std::chrono::milliseconds suspect_after = std::chrono::seconds(6);
+  /// A node silent for this long is dead and its jobs run elsewhere. Default 10 s; must exceed 2 × heartbeat.
+  std::chrono::milliseconds dead_after = std::chrono::seconds(10);
+
+  /// A job whose worker died is tried this often in all before it fails with errc::worker_crashed. Default 3, range 1..1000.
+  /// The loss of a node does not count.
+  unsigned attempts = 3;
+
+  /// submit() blocks while the arguments of jobs not yet done take more than this. Default 1 GiB. One job may always be
+  /// in flight, however large.
+  std::size_t max_pending_bytes = std::size_t{1} << 30U;
+
+  /// get() writes what the job printed to this process's stdout and stderr, as Parallel Python does. Default on.
+  bool echo_output = true;
+};
+
+}  // namespace pp

@@ -1,0 +1,8 @@
+/// Everything, for people in a hurry.
+#pragma once
+
+#include "pp/client.hpp"
+#include "pp/error.hpp"
+#include "pp/future.hpp"
+#include "pp/init.hpp"
+#include "pp/options.hpp"
