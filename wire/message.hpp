@@ -66,6 +66,9 @@ struct need {
   std::vector<std::uint16_t> modules;
   bool operator==(const need&) const = default;
 };
+/// The most raw bytes that one CHUNK stands for, so that nobody unpacks more than he is ready for.
+inline constexpr std::uint32_t max_chunk_bytes = 1024 * 1024;
+
 /// `data` refers to the decoded payload, or to what is to be encoded.
 struct chunk {
   std::uint32_t index = 0;
