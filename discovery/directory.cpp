@@ -22,8 +22,8 @@ std::vector<change> directory::on_sighting(const sighting& s, time_point now) {
   std::vector<change> out;
   auto known = entries_.find(m.node_id);
   const bool is_new = known == entries_.end();
-  // A goodbye of a node we never met changes nothing, and says nothing we could use.
-  if (is_new && (goodbye || s.endpoints.empty())) return out;
+  // A goodbye of a node, or a boot, we never met changes nothing, and says nothing we could use.
+  if (goodbye ? is_new || known->second.node.boot != m.boot_id : s.endpoints.empty()) return out;
   if (is_new) {
     make_room(out);
     known = entries_.emplace(m.node_id, entry{}).first;

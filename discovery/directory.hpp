@@ -65,7 +65,7 @@ class directory {
   /// What a datagram says, after the browser has sorted the addresses.
   struct sighting {
     const wire::announce* message = nullptr;  ///< ANNOUNCE, REPLY or GOODBYE
-    std::vector<endpoint> endpoints;          ///< not empty but for GOODBYE; best first
+    std::vector<endpoint> endpoints;          ///< best first; without any, only a GOODBYE counts
     bool same_host = false;
     std::int64_t clock_offset_ms = 0;
   };

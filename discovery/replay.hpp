@@ -59,13 +59,14 @@ class lru_table {
 /// The last 64 sequence numbers of one boot.
 class sequence_window {
  public:
-  explicit sequence_window(std::uint64_t first = 0) : highest_(first) {}
+  sequence_window() = default;
+  explicit sequence_window(std::uint64_t first) : highest_(first) {}
   bool is_new(std::uint64_t seq) const;
   /// Requires: is_new(seq).
   void accept(std::uint64_t seq);
 
  private:
-  std::uint64_t highest_;
+  std::uint64_t highest_ = 0;
   std::uint64_t seen_ = 1;  ///< bit n: highest_ - n was accepted
 };
 
