@@ -45,12 +45,20 @@ secret hkdf_expand(byte_view prk, byte_view info, std::size_t size);
 secret scrypt(std::string_view passphrase, std::string_view salt);
 
 void random_bytes(mutable_byte_view to);
+/// For keys: from the generator that feeds nothing but secrets.
+secret random_secret(std::size_t size);
 template <std::size_t N>
 std::array<std::uint8_t, N> random_array() {
   std::array<std::uint8_t, N> out;
   random_bytes(out);
   return out;
 }
+/// Overwrites in a way that the compiler keeps.
+void erase(mutable_byte_view what);
+/// Keeps OPENSSL_CONF and the system's openssl.cnf from loading anything into this process. For the daemon's main, first
+/// thing; a library must not decide that for the program it lives in.
+void ignore_openssl_config();
+
 /// Same time for any content of equal length; false for different lengths.
 bool constant_time_equal(byte_view a, byte_view b);
 
