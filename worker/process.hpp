@@ -1,0 +1,81 @@
+// One worker from outside: spawn, kill its whole tree, reap.
+//
+// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 as worker/control.hpp lists them and no
+// other, default signals, an empty mask, a session and process group of its own, and no variable that is not on the
+// allow-list. Works inside a program that has children and signal handlers of its own: SIGCHLD is left as it is and only our own
+// process ids are waited for. Threads: the I/O thread only; it must outlive the workers, whose parent-death signal follows it.
+// Must not know: what goes through the pipe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/asio.hpp"
+
+namespace pp::worker {
+
+/// Descriptors are borrowed; any numbers will do, also those below 8.
+struct spawn_plan {
+  int program = -1;          ///< executed through /proc/self/fd/3
+  std::string program_path;  ///< executed instead, if not empty
+  std::string name;          ///< argv[0]
+  std::vector<std::string> environment;
+  int out_write = -1, err_write = -1;  ///< become 1 and 2
+  int pipe = -1, control = -1;         ///< become worker_pipe_fd and worker_control_fd
+  int out_read = -1, err_read = -1;    ///< become worker_stdout_fd and worker_stderr_fd
+};
+
+/// How a process ended. `known` is false if somebody else took its status (a program that ignores SIGCHLD, say).
+struct exit_state {
+  bool known = false;
+  int signal = 0;  ///< 0 if it exited
+  int status = 0;
+
+  bool operator==(const exit_state&) const = default;
+};
+/// "was killed by signal 11 (Segmentation fault)", "exited with status 3", "ended".
+std::string describe(const exit_state& how);
+
+class process {
+ public:
+  /// Throws system_error whose text says what could not be done; errors of exec itself are ENOEXEC, EACCES, ETXTBSY, ….
+  static process spawn(const spawn_plan& plan, net::executor ex, bool use_pidfd = true);
+  process(process&& other) noexcept;
+  process& operator=(process&&) noexcept = delete;
+  /// Requires: reap() was called, or it was moved from.
+  ~process();
+
+  pid_t pid() const { return pid_; }
+  /// To every process of the group that was not reaped yet. Does nothing after reap().
+  void signal_group(int signal) noexcept;
+  /// Completes when the process has ended; its status is still there for reap().
+  net::awaitable<void> wait_exit();
+  /// True if the process has ended (or its status is gone).
+  bool has_ended() const noexcept;
+  /// Kills what the process left in its group, then takes its status. Waits if it has not ended yet.
+  exit_state reap() noexcept;
+
+ private:
+  process(pid_t pid, std::optional<net::descriptor> ended) : pid_(pid), ended_(std::move(ended)) {}
+
+  pid_t pid_ = -1;
+  std::optional<net::descriptor> ended_;  ///< a pidfd; none on kernels before 5.3
+  bool reaped_ = false;
+};
+
+/// What a worker's environment is made from.
+struct environment_plan {
+  std::vector<std::string> pass;  ///< names added to the allow-list
+  std::string library_path;       ///< LD_LIBRARY_PATH, left out if empty
+};
+/// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never pass, not even
+/// by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has one slot.
+std::vector<std::string> worker_environment(const std::vector<std::string>& own, const environment_plan& plan, pid_t parent);
+/// This process's own environment.
+std::vector<std::string> own_environment();
+
+}  // namespace pp::worker

@@ -1,0 +1,88 @@
+// The road to a worker: jobs out, results back, and the claim words that tell which job has begun.
+//
+// One abstract class, because there will be two kinds: a stream socket pair (stream_road.hpp) and a ring in shared memory. Jobs
+// have a sequence, their number on this road from 0; the worker answers in that order and skips what was taken back.
+// Promises: send_job never blocks and never copies a large payload; what arrives is bounded before it is allocated; bytes
+// that make no sense end this road only (on_broken), never the process. Threads: the I/O thread only.
+// Must not know: whose jobs these are, what is in a payload.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "net/asio.hpp"
+#include "worker/control.hpp"
+
+namespace pp::worker {
+
+/// The bytes of a job while somebody may still have to send them. Large ones are shared with the road, which may be in the
+/// middle of writing them when the job is taken back and given to another worker.
+class job_bytes {
+ public:
+  static constexpr std::size_t largest_copied = 16 * 1024;
+
+  job_bytes() = default;
+  explicit job_bytes(bytes all) {
+    if (all.size() <= largest_copied) {
+      small_ = std::move(all);
+    } else {
+      large_ = std::make_shared<const bytes>(std::move(all));
+    }
+  }
+  byte_view view() const { return large_ ? byte_view(*large_) : byte_view(small_); }
+  /// Null if the bytes are few enough to be copied.
+  const std::shared_ptr<const bytes>& shared() const { return large_; }
+
+ private:
+  bytes small_;
+  std::shared_ptr<const bytes> large_;  ///< owners: the pool's job and the roads that write it
+};
+
+/// What a road tells. None of these is called from inside one of road's functions except run() and drain().
+class road_events {
+ public:
+  virtual ~road_events() = default;
+  virtual void on_ready() = 0;
+  virtual void on_unfit(const std::string& reason) = 0;
+  /// `payload` is a whole RESULT payload with at least wire::result_head::size bytes.
+  virtual void on_result(std::uint64_t sequence, std::uint16_t attempt, bytes payload) = 0;
+  /// All that one read gave was told: the moment to act on it together.
+  virtual void on_batch_end() = 0;
+  /// The road has ended: `reason` is empty if the worker closed it, else says what it did wrong.
+  virtual void on_broken(const std::string& reason) = 0;
+};
+
+class road {
+ public:
+  virtual ~road() = default;
+
+  /// The worker's ends, borrowed for the spawn; release_worker_end() closes them here.
+  virtual int worker_end() const = 0;
+  virtual int control_end() const = 0;
+  virtual void release_worker_end() = 0;
+
+  /// Reads and writes until the road ends or is closed; never throws for that. Run once.
+  virtual net::awaitable<void> run(road_events& to) = 0;
+  /// After the worker's death: tells the results that are still on the road.
+  virtual void drain(road_events& to) = 0;
+  /// The worker finds the end of its jobs after those already sent, and exits.
+  virtual void finish() = 0;
+  /// Ends run() at its next step; nothing is told any more.
+  virtual void close() noexcept = 0;
+
+  virtual void send_program(byte_view manifest) = 0;
+  /// Requires: `sequence` follows the one before, and fewer than claim_slots are outstanding.
+  virtual void send_job(std::uint64_t sequence, std::uint16_t attempt, const job_bytes& job) = 0;
+  /// Many jobs, one system call: writes what the last sends appended as far as it goes at once.
+  virtual void flush() = 0;
+  virtual std::size_t queued_bytes() const = 0;
+
+  /// True if the job had not begun; then it never will here.
+  virtual bool take_back(std::uint64_t sequence) = 0;
+  virtual claim fate_of(std::uint64_t sequence) const = 0;
+  virtual control_page& page() = 0;
+};
+
+}  // namespace pp::worker
