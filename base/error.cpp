@@ -58,7 +58,8 @@ class group_category final : public std::error_category {
     return "unknown";
   }
   bool equivalent(const std::error_code& code, int value) const noexcept override {
-    return code.category() == error_category() && group_of(static_cast<errc>(code.value())) == static_cast<condition>(value);
+    return code.category() == pp::error_category() &&
+           group_of(static_cast<errc>(code.value())) == static_cast<condition>(value);
   }
 };
 

@@ -54,7 +54,7 @@ bool is_plain(std::string_view value) {
 }
 
 // Control bytes, and everything above ASCII, leave as \xNN: a terminal or a log reader must not be steered by a peer.
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
   std::string out = "\"";
   for (const unsigned char c : value) {
     if (c == '"' || c == '\\') {
@@ -79,7 +79,7 @@ std::string as_text_line(std::string_view event, std::initializer_list<field> fi
     out += ' ';
     out += f.key;
     out += '=';
-    out += is_plain(f.value) ? f.value : quoted(f.value);
+    out += is_plain(f.value) ? f.value : in_quotes(f.value);
   }
   return out;
 }

@@ -13,8 +13,8 @@ class byte_stream {
   virtual ~byte_stream() = default;
   /// At least one byte, or throws system_error: asio::error::eof when the peer closed.
   virtual awaitable<std::size_t> read_some(mutable_byte_view to) = 0;
-  /// All of it, or throws system_error.
-  virtual awaitable<void> write(byte_view from) = 0;
+  /// All of `first`, then all of `second`, in as few system calls as possible; or throws system_error.
+  virtual awaitable<void> write(byte_view first, byte_view second) = 0;
   /// Ends both directions at once; pending operations fail.
   virtual void close() noexcept = 0;
   virtual executor get_executor() = 0;

@@ -11,8 +11,9 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
-#include <unordered_map>
+#include <utility>
 
 #include "base/clock.hpp"
 #include "net/byte_stream.hpp"
@@ -80,17 +81,22 @@ class channel {
   std::uint64_t bytes_sent() const { return bytes_sent_; }
 
  private:
-  struct segment;
+  /// One message on its way: header fields, a small first part, the bytes, and who keeps them alive.
+  struct segment {
+    wire::frame_header head;
+    bytes first;
+    byte_view rest;
+    bytes owned;
+    std::shared_ptr<const void> owner;
+  };
   awaitable<void> read_frames(handler& to);
   awaitable<void> write_frames(handler& to);
+  awaitable<void> write_one_frame_of_large();
   std::size_t parse(byte_view from, handler& to);
   void deliver(const wire::frame_header& head, byte_view payload, handler& to);
-  void assemble(const wire::frame_header& head, byte_view payload, handler& to);
-  void append_small(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view first, byte_view second);
+  void append_small(const wire::frame_header& head, byte_view first, byte_view second);
   void append_large(segment s);
-  bytes next_write();
-  void cut_one_frame(segment& s, bytes& to);
-  void wake_writer();
+  void note_written(std::size_t count, handler& to);
 
   std::unique_ptr<byte_stream> stream_;
   limits limits_;
@@ -99,18 +105,16 @@ class channel {
   bool closed_ = false;
 
   // Outbound.
-  bytes small_;                  ///< whole frames, ready to go
-  std::deque<segment> large_;    ///< messages still being cut into frames
+  bytes small_;                ///< whole frames, ready to go
+  bytes writing_;              ///< what the writer holds; swapped with small_, so both keep their memory
+  std::deque<segment> large_;  ///< messages still being cut into frames, one frame each in turn
   std::size_t queued_bytes_ = 0;
-  bytes spare_;                  ///< the last write's buffer, kept for its memory
+  bool was_full_ = false;
 
   // Inbound.
-  struct assembly {
-    bytes data;
-  };
-  std::unordered_map<std::uint64_t, assembly> assembling_;  ///< by job; large messages only, so never a cost per job
+  std::map<std::pair<wire::message_type, std::uint64_t>, bytes> assembling_;  ///< large messages only: no cost per job
   std::uint64_t assembling_bytes_ = 0;
-  time_point last_received_{};
+  time_point last_received_ = now();
   std::uint64_t bytes_received_ = 0, bytes_sent_ = 0;
 };
 

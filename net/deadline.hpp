@@ -3,6 +3,10 @@
 // Boost 1.81 has no cancel_after and marks awaitable_operators as experimental; both facts stay inside this file.
 #pragma once
 
+#include <exception>
+#include <type_traits>
+#include <variant>
+
 #include <boost/asio/experimental/awaitable_operators.hpp>
 
 #include "base/clock.hpp"
@@ -17,24 +21,50 @@ inline awaitable<void> sleep_for(duration length) {
   co_await timer.async_wait(use_awaitable);
 }
 
-inline awaitable<void> throw_at(time_point when) {
+inline awaitable<void> sleep_until(time_point when) {
   steady_timer timer(co_await this_coro::executor);
   timer.expires_at(when);
   co_await timer.async_wait(use_awaitable);
-  throw system_error(asio::error::timed_out);
 }
 
-/// Gives what `op` gives, or cancels it and throws system_error(timed_out) at `when`.
+namespace detail {
+struct nothing {};
+template <class T>
+using storable = std::conditional_t<std::is_void_v<T>, nothing, T>;
+
+// operator|| waits for the first *success*, so a failure must look like one.
+template <class T>
+awaitable<std::variant<storable<T>, std::exception_ptr>> caught(awaitable<T> op) {
+  std::exception_ptr failure;
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(op);
+      co_return nothing{};
+    } else {
+      co_return co_await std::move(op);
+    }
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  co_return failure;
+}
+}  // namespace detail
+
+/// Gives what `op` gives (or throws what it throws), or cancels it and throws system_error(timed_out) at `when`.
 template <class T>
 awaitable<T> with_deadline(awaitable<T> op, time_point when) {
   using namespace asio::experimental::awaitable_operators;
-  // throw_at never completes normally: the first to end decides, and its exception is the outcome.
-  if constexpr (std::is_void_v<T>) {
-    co_await (std::move(op) || throw_at(when));
-  } else {
-    auto first = co_await (std::move(op) || throw_at(when));
-    co_return std::move(std::get<0>(first));
-  }
+  auto first = co_await (detail::caught(std::move(op)) || sleep_until(when));
+  if (first.index() == 1) throw system_error(asio::error::timed_out);
+  auto& outcome = std::get<0>(first);
+  if (outcome.index() == 1) std::rethrow_exception(std::get<1>(outcome));
+  if constexpr (!std::is_void_v<T>) co_return std::move(std::get<0>(outcome));
+}
+
+/// Runs both until one of them throws; the other is cancelled and that exception is the outcome.
+inline awaitable<void> until_either_fails(awaitable<void> a, awaitable<void> b) {
+  using namespace asio::experimental::awaitable_operators;
+  co_await (std::move(a) && std::move(b));
 }
 
 }  // namespace pp::net

@@ -50,7 +50,7 @@ class tls_stream final : public byte_stream {
   std::array<std::uint8_t, 32> channel_binding() const;
 
   awaitable<std::size_t> read_some(mutable_byte_view to) override;
-  awaitable<void> write(byte_view from) override;
+  awaitable<void> write(byte_view first, byte_view second) override;
   void close() noexcept override;
   executor get_executor() override { return socket_.get_executor(); }
 
@@ -61,11 +61,11 @@ class tls_stream final : public byte_stream {
   struct impl;
   awaitable<void> receive_more();
   awaitable<void> send_pending();
+  awaitable<void> encrypt_and_send(byte_view from);
 
   tcp::socket socket_;
   std::unique_ptr<impl> impl_;
   std::size_t byte_limit_ = SIZE_MAX;
-  std::size_t bytes_read_ = 0;
 };
 
 }  // namespace pp::net
