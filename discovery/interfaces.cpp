@@ -337,6 +337,12 @@ bool refresh(selection& s) {
   return differs;
 }
 
+std::string text_of(const selection& s) {
+  std::string out;
+  for (const auto& i : s.interfaces) out += (out.empty() ? "" : ", ") + i.text();
+  return out.empty() ? "none" : out;
+}
+
 std::string wish_from_environment() {
   const char* wish = std::getenv("PP_INTERFACES");
   return wish != nullptr ? wish : "";

@@ -84,6 +84,9 @@ bool refresh(selection& s);
 /// The pure half of refresh().
 selection select_present(std::vector<interface> machine, std::string_view wish, std::string_view broadcasts);
 
+/// "lo (127.255.255.255), eth0 (10.0.0.255)", or "none".
+std::string text_of(const selection& s);
+
 /// $PP_INTERFACES, or "".
 std::string wish_from_environment();
 /// $PP_DISCOVERY_PORT, or `otherwise`. Throws: pp::error(errc::bad_option) if it is no port.
