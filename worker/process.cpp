@@ -19,7 +19,6 @@
 #include "net/deadline.hpp"
 #include "worker/control.hpp"
 
-
 namespace pp::worker {
 namespace {
 
