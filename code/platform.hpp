@@ -26,7 +26,15 @@ struct needs {
   bool operator==(const needs&) const = default;
 };
 
-/// This machine. Computed once.
+/// CPUID words of an x86-64 processor, and XCR0.
+struct cpu_features {
+  std::uint32_t leaf1_ecx = 0, leaf7_ebx = 0, extended_ecx = 0, enabled_state = 0;
+};
+/// N of the highest x86-64-vN that has all its features here.
+std::uint8_t isa_level_of(const cpu_features& f);
+
+/// This machine. Computed once. The library versions are those of the system's own libraries, whatever this program was
+/// linked with, because that is what workers get.
 const platform& this_platform();
 
 }  // namespace pp::code
