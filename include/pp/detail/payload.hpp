@@ -1,6 +1,6 @@
 // The bytes of one job, arguments on the way out and result on the way back: up to 88 inside, beyond that one heap block.
 //
-// Promises: append() is amortised constant and throws only std::bad_alloc or std::length_error (above 1 GiB + 64 KiB); memory
+// Promises: append() is amortised constant and throws only std::bad_alloc or payload_too_large (above 1 GiB + 64 KiB); memory
 // is kept by clear() and given back by reset(). Threads: one at a time.
 #pragma once
 
@@ -11,6 +11,12 @@
 #include <stdexcept>
 
 namespace pp::detail {
+
+/// More than one job may carry; also what a result beyond the limit ends in.
+class payload_too_large : public std::length_error {
+ public:
+  payload_too_large() : std::length_error("pp: more than 1 GiB for one job") {}
+};
 
 class payload {
  public:
@@ -38,9 +44,14 @@ class payload {
 
   void append(const void* from, std::size_t count) {
     if (count == 0) return;
+    std::memcpy(extend(count), from, count);
+  }
+  /// Appends `count` bytes that the caller fills; they begin at the returned address.
+  std::uint8_t* extend(std::size_t count) {
     if (count > capacity_ - size_) grow(count);
-    std::memcpy(data() + size_, from, count);
+    std::uint8_t* room = data() + size_;
     size_ += static_cast<std::uint32_t>(count);
+    return room;
   }
   void assign(const void* from, std::size_t count) {
     size_ = 0;
@@ -63,7 +74,7 @@ class payload {
   }
   void grow(std::size_t more) {
     const std::size_t wanted = size_ + more;
-    if (more > max_bytes || wanted > max_bytes) throw std::length_error("pp: more than 1 GiB for one job");
+    if (more > max_bytes || wanted > max_bytes) throw payload_too_large();
     std::size_t room = std::size_t{capacity_} * 2;
     if (room < wanted) room = wanted;
     auto* fresh = static_cast<std::uint8_t*>(is_inline() ? std::malloc(room) : std::realloc(heap_, room));
