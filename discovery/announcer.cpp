@@ -1,6 +1,7 @@
 #include "discovery/announcer.hpp"
 
-#include "auth/datagram.hpp"
+#include <algorithm>
+
 #include "base/log.hpp"
 #include "net/deadline.hpp"
 #include "pp/error.hpp"
@@ -27,6 +28,13 @@ wire::announce::address to_wire(const net::ip::address& a) {
   return out;
 }
 
+// The source of an answer: the address that was selected if there is one only, else what the kernel finds fit.
+net::ip::address_v4 source_on(const selected_interface& on) {
+  const auto is_v4 = [](const auto& a) { return a.is_v4(); };
+  const bool one = std::count_if(on.addresses.begin(), on.addresses.end(), is_v4) == 1;
+  return one ? on.addresses.front().to_v4() : net::ip::address_v4();
+}
+
 }  // namespace
 
 announcer::announcer(const net::executor& ex, options o, const auth::keyring& keys, std::function<node_state()> state)
@@ -41,7 +49,7 @@ announcer::announcer(const net::executor& ex, options o, const auth::keyring& ke
 net::awaitable<void> announcer::run() {
   running_.tasks().spawn("discovery_queries", answer_queries());
   running_.tasks().spawn("discovery_announcements", announce_on_schedule());
-  return running_.wait();
+  co_await running_.wait();
 }
 
 net::awaitable<void> announcer::close() { return running_.close(); }
@@ -155,9 +163,7 @@ void announcer::answer(const wire::announce& query, const udp_port::datagram& d)
   if (on == nullptr || with == nullptr) return;
   auto m = compose(wire::announce_type::reply, *on);
   m.nonce = query.nonce;
-  const auto from = on->addresses.empty() || !on->addresses.front().is_v4() ? net::ip::address_v4()
-                                                                            : on->addresses.front().to_v4();
-  const udp_port::destination to{d.from, d.from_port, on->index, from};
+  const udp_port::destination to{d.from, d.from_port, on->index, source_on(*on)};
   if (port_.send(auth::seal_announce(m, *with), to)) ++seen_.answered;
 }
 

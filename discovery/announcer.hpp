@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/datagram.hpp"
 #include "auth/keyring.hpp"
 #include "discovery/interfaces.hpp"
 #include "discovery/replay.hpp"

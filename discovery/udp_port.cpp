@@ -33,7 +33,8 @@ void open_and_bind(net::udp::socket& socket, std::uint16_t port) {
   const net::udp::endpoint any(net::udp::v4(), port);
   socket.open(net::udp::v4());
   const int fd = socket.native_handle();
-  set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
+  // Only a port that is meant to be shared: with this flag the kernel gives out one free port to several programs.
+  if (port != 0) set_flag(fd, SOL_SOCKET, SO_REUSEADDR);
   set_flag(fd, SOL_SOCKET, SO_BROADCAST);
   set_flag(fd, IPPROTO_IP, IP_PKTINFO);
   socket.bind(any);

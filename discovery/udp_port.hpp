@@ -42,7 +42,7 @@ class udp_port {
     std::uint64_t send_failed = 0;
   };
 
-  /// Binds 0.0.0.0:`port` (0 = any free). `where` must outlive this and may change.
+  /// Binds 0.0.0.0:`port`, shared; 0 = any free one, not shared. `where` must outlive this and may change.
   /// Throws: pp::error(errc::bad_option) with one line that says what to do.
   udp_port(const net::executor& ex, std::uint16_t port, const selection& where);
 
