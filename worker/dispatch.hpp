@@ -1,0 +1,179 @@
+// Which worker gets which job, fairly between owners: events in, actions out.
+//
+// Promises: at most `slots` worker processes; every job leaves exactly once, by on_result() or by one action; at most
+// claim_slots sequences of a pipe are outstanding; an owner with queued jobs and no worker waits for one job of another owner at
+// most, plus the start of a worker (and a time slice of 50 ms when there are more owners than slots). Jobs taken back or not
+// begun when a worker died keep their place at the front of the queue.
+// Events only take notes; settle() decides, once per batch of events. Pure: no I/O, no clock; claim words are asked through
+// `claims`. Must not know: processes, bytes, clients.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "worker/dispatch_tables.hpp"
+
+namespace pp::worker {
+
+/// The claim words of all workers.
+class claims {
+ public:
+  virtual ~claims() = default;
+  /// True if the job had not begun; then it never will there.
+  virtual bool try_take_back(worker_id worker, std::uint64_t sequence) = 0;
+  /// After a worker's death.
+  virtual claim fate_of(worker_id worker, std::uint64_t sequence) const = 0;
+};
+
+/// What the shell shall do. Jobs named by anything but `send` have left: read job(), then release() them.
+struct action {
+  enum class kind : std::uint8_t {
+    start,         ///< a process for `group` as `worker`; on_worker_exited follows in any case
+    send,          ///< `job` to `worker` under `sequence`
+    stop,          ///< `worker` is idle: let it end
+    kill,          ///< `worker` at once
+    not_started,   ///< tell the owner of `job`
+    crashed,       ///< tell the owner of `job` how `worker` died
+    unfit_job,     ///< `job` goes back with the `unfit` that follows
+    unfit,         ///< tell `owner` that `group` cannot run here; reason: unfit_reason(group)
+    dropped,       ///< nobody wants `job` any more
+    forget_group,  ///< nothing names `group` any more
+  };
+  kind what;
+  worker_id worker = nothing;
+  group_id group = nothing;
+  job_ref job = nothing;
+  owner_id owner = nothing;
+  std::uint64_t sequence = 0;
+};
+
+class dispatch {
+ public:
+  struct limits {
+    unsigned slots = 1;
+    unsigned recycle_after = 0;
+    unsigned max_window = 256;
+    duration start_limit = std::chrono::seconds(30);
+  };
+  /// How a worker ended. `reason` is one line; `final` if it stands for every further start too.
+  struct ending {
+    int signal = 0;
+    bool final = false;
+    std::string reason;
+  };
+
+  dispatch(const limits& l, claims& c) : limits_(l), claims_(c) {}
+
+  owner_id on_owner_added();
+  void on_owner_removed(owner_id owner);
+  group_id on_group_added();
+  job_ref on_submit(owner_id owner, group_id group, std::uint64_t id, std::uint16_t attempt, std::size_t size);
+  void on_recall(owner_id owner, std::uint64_t id);
+  /// False if that worker had no reason to say so.
+  bool on_worker_ready(worker_id worker, time_point now);
+  /// The job that is hereby done (it has left), or `nothing` if that sequence was not to be answered now.
+  job_ref on_result(worker_id worker, std::uint64_t sequence, duration run_time, time_point now);
+  void on_worker_exited(worker_id worker, const ending& how, time_point now);
+  void set_slots(unsigned slots) { limits_.slots = slots; }
+  /// From now on everything that has not begun goes back.
+  void drain() { draining_ = true; }
+
+  /// Puts all that is to be done now into `out`. Requires: `out` is empty.
+  void settle(time_point now, std::vector<action>& out);
+  /// When settle() should be called at the latest even if nothing happens.
+  time_point next_look() const { return next_look_; }
+  /// Gives the record of a job that has left back for further use.
+  void release(job_ref job);
+
+  const job_record& job(job_ref j) const { return jobs_[j]; }
+  group_id group_of(job_ref j) const { return streams_[jobs_[j].stream].group; }
+  const worker_record& worker(worker_id w) const { return workers_[w]; }
+  const std::string& unfit_reason(group_id g) const { return groups_[g].unfit_reason; }
+  duration mean_run_time(owner_id owner) const;
+  bool is_known(owner_id owner) const;
+  unsigned slots() const { return limits_.slots; }
+  std::size_t jobs() const { return total_jobs_; }
+  unsigned workers() const { return processes_; }
+  unsigned running_workers() const;
+  /// Workers whose oldest job is of this owner.
+  unsigned running_workers(owner_id owner) const;
+
+ private:
+  struct candidate {
+    std::uint32_t stream = nothing;
+    explicit operator bool() const { return stream != nothing; }
+  };
+
+  // Records (dispatch.cpp).
+  std::uint32_t index_of(owner_id owner) const;
+  std::uint32_t stream_of(std::uint32_t owner, group_id group);
+  void push_back(job_ref j);
+  void push_front(job_ref j);
+  void unlink(job_ref j);
+  void leave(job_ref j);
+  void leave_with(job_ref j, action::kind what);
+  void put_in_pipe(worker_id w, job_ref j);
+  void take_out_of_pipe(worker_id w, std::uint64_t sequence);
+  bool take_back(worker_id w, std::uint64_t sequence);
+  void erase_owner_if_done(std::uint32_t owner);
+  void set_tail(worker_id w, std::uint32_t owner);
+  void refresh_tail(worker_id w);
+  void stop_serving(worker_id w);
+  void begin_yield(worker_id w, group_id to, std::uint32_t owner);
+  void kill(worker_id w, bool forgiven);
+  void drop_job_of_gone_owner(job_ref j);
+  void settle_pipe_of_dead(worker_id w, const ending& how, time_point now);
+  void finish_blamed(worker_id w, job_ref j, const ending& how, time_point now);
+  void note_start_failure(worker_id w, const ending& how, time_point now);
+  void declare_unfit(group_id g, const std::string& reason, time_point now);
+
+  // Decisions (dispatch_settle.cpp).
+  void kill_overdue();
+  void return_unfit();
+  void return_unfit_of(group_id g);
+  void give_back_all();
+  void shed_surplus();
+  void make_room();
+  bool make_room_for(const candidate& who);
+  worker_id idle_victim(group_id wanted) const;
+  worker_id busy_victim(const candidate& who);
+  void start_workers();
+  void start_worker(const candidate& who);
+  void feed_all(bool one_each);
+  void feed(worker_id w, std::uint32_t depth);
+  bool may_take(const worker_record& w, const stream_record& s, std::uint32_t depth) const;
+  void share_with_idle();
+  void share_with(worker_id idle);
+  void even_out(group_id g);
+  bool displace(candidate who);
+  void retire();
+  void forget_groups();
+  void look_again(time_point when) { next_look_ = when < next_look_ ? when : next_look_; }
+
+  bool is_refusing() const { return draining_ || limits_.slots == 0; }
+  bool wants_worker(const group_record& g) const;
+  bool may_start(const group_record& g);
+  candidate neediest(bool only_queued, bool ignore_backoff);
+  bool comes_before(std::uint32_t a, std::uint32_t b, worker_id leaving_out) const;
+  std::uint32_t choose_stream(worker_id w) const;
+  std::uint32_t window_for(const stream_record& s) const;
+  bool is_long(const stream_record& s) const { return window_for(s) <= 2; }
+
+  limits limits_;
+  claims& claims_;
+  table<job_record> jobs_;
+  table<stream_record> streams_;
+  table<owner_record> owners_;
+  table<group_record> groups_;
+  table<worker_record> workers_;
+  std::vector<action> actions_;
+  std::size_t total_jobs_ = 0;
+  unsigned processes_ = 0;
+  std::uint64_t turn_ = 0;
+  bool draining_ = false;
+  time_point now_{};
+  time_point next_look_ = time_point::max();
+};
+
+}  // namespace pp::worker
