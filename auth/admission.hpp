@@ -6,9 +6,9 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
-
 #include <list>
+#include <map>
+#include <optional>
 #include <unordered_map>
 
 #include "base/clock.hpp"
@@ -20,7 +20,7 @@ struct source {
   std::array<std::uint8_t, 16> prefix{};
   bool operator==(const source&) const = default;
 };
-/// IPv4 as its 4 bytes, IPv6 as 16; other sizes give the zero source.
+/// IPv4 as its 4 bytes, IPv6 as 16 (IPv4-mapped counts as IPv4); other sizes give the zero source.
 source source_of(const std::uint8_t* address, std::size_t size);
 
 class admission {
@@ -53,8 +53,10 @@ class admission {
   verdict on_accept(const source& from, time_point now);
   /// The stranger proved itself: it no longer counts as one.
   void on_proved(ticket t, time_point now);
+  /// A wrong proof, a malformed message or a deadline: it counts against its source.
   void on_failed(ticket t, time_point now);
-  /// The connection went away before it proved or failed, or (after on_proved) its session ended.
+  /// The connection went away before it proved or failed, or (after on_proved) its session ended. A ticket that failed or
+  /// was evicted may be closed as well; nothing happens.
   void on_closed(ticket t, time_point now);
   /// Whether to write a log line about this source now, and how many were swallowed since the last one.
   struct log_decision { bool write = false; std::uint64_t swallowed = 0; };
@@ -64,8 +66,40 @@ class admission {
   unsigned strangers() const;
 
  private:
-  // Private state is the implementer's choice.
+  /// A token bucket: `level` tokens at time `at`.
+  struct bucket {
+    double level = 0;
+    time_point at{};
+    void refill(double per_second, double most, time_point now);
+  };
+  struct entry {
+    unsigned strangers = 0;
+    unsigned sessions = 0;
+    bucket failures, session_pace;
+    std::optional<time_point> logged;
+    std::uint64_t swallowed = 0;
+  };
+  struct hash {
+    std::size_t operator()(const source& s) const;
+  };
+
+  entry& entry_of(const source& from, time_point now);
+  bool is_forgettable(entry& e, time_point now) const;
+  void forget_some(time_point now);
+  double failure_rate() const;
+  const char* why_refused(entry& e, time_point now);
+  ticket oldest_of_the_greediest() const;
+  entry* remove_stranger(ticket t);
+
   limits limits_;
+  bool started_ = false;
+  bucket handshakes_;
+  ticket last_ticket_ = 0;
+  std::map<ticket, source> strangers_;  ///< tickets count up, so the first is the oldest
+  std::unordered_map<ticket, source> sessions_;
+  std::unordered_map<source, entry, hash> sources_;
+  std::list<source> order_;  ///< every source of the table once, for forgetting
+  entry others_;             ///< the log entry shared when the table is full
 };
 
 }  // namespace pp::auth

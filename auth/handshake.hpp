@@ -7,7 +7,7 @@
 //                 ◄─────────────────────────  SERVER_PROOF, or AUTH_FAIL 300 ms later
 //
 // Promises: no clock, no random numbers, no sockets: nonces and the channel binding are parameters. Every message has one
-// fixed size, so the caller reads exactly wire::login_size(type) bytes.
+// fixed size, so the caller reads exactly wire::login_size(type) bytes. One try: after a failure every further step fails.
 // Must not know: that frames carry jobs.
 #pragma once
 
@@ -65,9 +65,15 @@ class client_handshake {
   const std::string& reason() const { return reason_; }
 
  private:
+  std::error_code fail(errc code, std::string reason);
+  std::error_code on_refusal(byte_view message);
+
+  enum class stage { hello_made, proof_sent, over };
   const keyring& keys_;
   parameters parameters_;
-  bytes hello_, expected_proof_;
+  bytes hello_;
+  wire::proof expected_proof_{};
+  stage stage_ = stage::hello_made;
   proved_node node_;
   std::string reason_;
 };
@@ -78,11 +84,12 @@ class server_handshake {
     node_id id{};
     std::array<std::uint8_t, 16> boot_id{};
     nonce fresh{};
-    secret* dummy_key = nullptr;  ///< 32 random bytes made once per boot, for unknown key ids
+    secret* dummy_key = nullptr;  ///< 32 random bytes made once per boot, for unknown key ids; must not be null
     std::uint64_t features = 0;
     std::uint64_t max_frame = 0;
-    bool draining = false;
+    bool draining = false;        ///< told only to a client that has proved itself
   };
+  /// `keys` must outlive this.
   server_handshake(const keyring& keys, const parameters& p);
 
   struct step {
@@ -99,11 +106,25 @@ class server_handshake {
   const std::string& reason() const { return reason_; }
 
  private:
+  step refuse(wire::auth_fail answer, std::string reason);
+  step drop(std::string reason);
+  bytes answer_to(const wire::client_hello& hello) const;
+
+  enum class stage { awaiting_hello, awaiting_proof, over };
   const keyring& keys_;
   parameters parameters_;
-  bytes client_hello_, server_hello_;
+  stage stage_ = stage::awaiting_hello;
+  const key* key_ = nullptr;  ///< null: the client named a key that is not ours
+  role role_ = role::submit;
+  digest transcript_{};
   proved_client client_;
   std::string reason_;
 };
+
+// The sums of docs/protocol.md, for both sides and for tests.
+digest login_transcript(byte_view client_hello, byte_view server_hello);
+wire::proof client_proof(byte_view client_key, const channel_binding& cb, const digest& transcript);
+wire::proof server_proof(byte_view server_key, const channel_binding& cb, const digest& transcript,
+                         const wire::proof& of_client);
 
 }  // namespace pp::auth

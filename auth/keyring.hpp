@@ -59,12 +59,15 @@ class keyring {
   std::vector<key> keys_;
 };
 
-/// Where to look for keys; security.md A.5 gives the order. Environment variables are read by from_environment().
+/// Where to look for keys. What is given here comes first, then $PP_SECRET_FILE, $PP_SECRET (taken out of the environment
+/// at once), $CREDENTIALS_DIRECTORY/pp-keyring, default_keyring_path(), /etc/pp/keyring. One that is named and missing,
+/// empty, malformed or open to others is an error, never a reason to try the next.
 struct key_source {
-  std::optional<std::string> file;    ///< --secret-file: PATH, "-" or "fd:N"
-  std::optional<std::string> inline_secret;  ///< -s VALUE or $PP_SECRET; discouraged
+  std::optional<std::string> file;           ///< --secret-file: PATH, "-" or "fd:N"
+  std::optional<std::string> inline_secret;  ///< -s VALUE; discouraged
   bool allow_weak = false;
-  bool create_if_missing = false;     ///< only ppserver: make the user's keyring on first run
+  bool create_if_missing = false;  ///< only ppserver: make the user's keyring on first run
+  bool absent_is_empty = false;    ///< no keyring anywhere gives an empty one: for a client that may run jobs locally
 };
 
 /// What was loaded, and from where ("/home/a/.config/pp/keyring").
