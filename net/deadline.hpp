@@ -4,6 +4,7 @@
 #pragma once
 
 #include <exception>
+#include <optional>
 #include <type_traits>
 #include <variant>
 
@@ -29,24 +30,27 @@ inline awaitable<void> sleep_until(time_point when) {
 
 namespace detail {
 struct nothing {};
+/// No std::variant: awaitable_operators would merge it into its own.
 template <class T>
-using storable = std::conditional_t<std::is_void_v<T>, nothing, T>;
+struct outcome {
+  std::optional<std::conditional_t<std::is_void_v<T>, nothing, T>> value;
+  std::exception_ptr failure;
+};
 
 // operator|| waits for the first *success*, so a failure must look like one.
 template <class T>
-awaitable<std::variant<storable<T>, std::exception_ptr>> caught(awaitable<T> op) {
-  std::exception_ptr failure;
+awaitable<outcome<T>> caught(awaitable<T> op) {
+  outcome<T> out;
   try {
     if constexpr (std::is_void_v<T>) {
       co_await std::move(op);
-      co_return nothing{};
     } else {
-      co_return co_await std::move(op);
+      out.value.emplace(co_await std::move(op));
     }
   } catch (const std::exception&) {
-    failure = std::current_exception();
+    out.failure = std::current_exception();
   }
-  co_return failure;
+  co_return out;
 }
 }  // namespace detail
 
@@ -56,9 +60,9 @@ awaitable<T> with_deadline(awaitable<T> op, time_point when) {
   using namespace asio::experimental::awaitable_operators;
   auto first = co_await (detail::caught(std::move(op)) || sleep_until(when));
   if (first.index() == 1) throw system_error(asio::error::timed_out);
-  auto& outcome = std::get<0>(first);
-  if (outcome.index() == 1) std::rethrow_exception(std::get<1>(outcome));
-  if constexpr (!std::is_void_v<T>) co_return std::move(std::get<0>(outcome));
+  auto& done = std::get<0>(first);
+  if (done.failure) std::rethrow_exception(done.failure);
+  if constexpr (!std::is_void_v<T>) co_return std::move(*done.value);
 }
 
 /// Runs both until one of them throws; the other is cancelled and that exception is the outcome.

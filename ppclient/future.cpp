@@ -1,0 +1,86 @@
+// The future's side of a record: waiting, and turning what came back into a value or an exception.
+#include "pp/future.hpp"
+
+#include <cstdio>
+
+#include "base/check.hpp"
+#include "ppclient/record.hpp"
+
+namespace pp::detail {
+namespace {
+
+void echo(job_record& record) {
+  if (!record.extra || record.is_echoed) return;
+  record.is_echoed = true;
+  const auto& e = *record.extra;
+  if (!e.out.empty()) {
+    std::fwrite(e.out.data(), 1, e.out.size(), stdout);
+    std::fflush(stdout);
+  }
+  if (!e.err.empty()) {
+    std::fwrite(e.err.data(), 1, e.err.size(), stderr);
+    std::fflush(stderr);
+  }
+}
+
+[[noreturn]] void throw_failure(const job_record& record) {
+  const auto code = static_cast<errc>(record.code);
+  PP_CHECK(record.extra);
+  switch (code) {
+    case errc::job_threw:
+    case errc::worker_crashed:
+    case errc::timed_out:
+    case errc::memory_limit: throw job_error(code, record.extra->why);
+    default: throw error(code, record.extra->text);
+  }
+}
+
+}  // namespace
+
+job_handle& job_handle::operator=(job_handle&& other) noexcept {
+  if (this != &other) {
+    if (record_ != nullptr) release();
+    pool_ = std::move(other.pool_);
+    record_ = std::exchange(other.record_, nullptr);
+  }
+  return *this;
+}
+
+void job_handle::release() noexcept {
+  pool_->release(record_);
+  record_ = nullptr;
+}
+
+bool job_handle::ready() const noexcept {
+  return record_->word.load(std::memory_order_acquire) == job_record::state_done;
+}
+
+void job_handle::wait() const { record_pool::wait(*record_, -1); }
+
+bool job_handle::wait_for(std::chrono::nanoseconds limit) const {
+  return record_pool::wait(*record_, limit.count() < 0 ? 0 : limit.count());
+}
+
+job_handle::value_view job_handle::value_or_throw() const {
+  if (pool_->echo_output) echo(*record_);
+  if (record_->code != 0) throw_failure(*record_);
+  if (record_->extra && !record_->extra->whole.empty()) {
+    const auto& e = *record_->extra;
+    return {e.whole.data() + e.value_offset, e.whole.size() - e.value_offset};
+  }
+  return {record_->data.data(), record_->data.size()};
+}
+
+void job_handle::read_output(std::string& out, std::string& err, std::uint64_t& out_dropped,
+                             std::uint64_t& err_dropped) const {
+  if (!record_->extra) return;
+  const auto& e = *record_->extra;
+  out = e.out;
+  err = e.err;
+  out_dropped = e.out_dropped;
+  err_dropped = e.err_dropped;
+}
+
+std::string job_handle::node() const { return record_->node != nullptr ? *record_->node : std::string(); }
+
+}  // namespace pp::detail

@@ -1,0 +1,454 @@
+#include "ppclient/link.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <zstd.h>
+
+#include "base/log.hpp"
+#include "net/deadline.hpp"
+#include "net/login.hpp"
+
+namespace pp::ppclient {
+namespace {
+
+constexpr std::size_t login_bytes = 16 * 1024;
+constexpr std::size_t chunk_bytes = 192 * 1024;  // one frame, also where zstd cannot shrink it
+constexpr int compression_level = 1;
+constexpr duration first_back_off = std::chrono::milliseconds(200);
+constexpr duration longest_back_off = std::chrono::seconds(2);
+constexpr duration refused_back_off = std::chrono::seconds(5);
+constexpr duration one_address_limit = std::chrono::seconds(3);
+
+}  // namespace
+
+const char* text_of(link_state s) {
+  switch (s) {
+    case link_state::found: return "found";
+    case link_state::connecting: return "connecting";
+    case link_state::ready: return "ready";
+    case link_state::suspect: return "suspect";
+    case link_state::draining: return "draining";
+    case link_state::lost: return "lost";
+    case link_state::refused: return "refused";
+    case link_state::duplicate: return "duplicate";
+  }
+  return "?";
+}
+
+std::string place::text() const {
+  return name.find(':') == std::string::npos ? name + ":" + port : "[" + name + "]:" + port;
+}
+
+place parse_place(std::string_view text) {
+  const auto wrong = [&] {
+    return error(errc::bad_option, "options.nodes: '" + std::string(text) + "' is no host, host:port or [v6]:port");
+  };
+  place out{std::string(text), "60000"};
+  if (!text.empty() && text.front() == '[') {
+    const auto end = text.find(']');
+    if (end == std::string_view::npos) throw wrong();
+    out.name = text.substr(1, end - 1);
+    const auto rest = text.substr(end + 1);
+    if (!rest.empty() && rest.front() != ':') throw wrong();
+    if (rest.size() > 1) out.port = rest.substr(1);
+  } else if (std::count(text.begin(), text.end(), ':') == 1) {
+    const auto colon = text.find(':');
+    out.name = text.substr(0, colon);
+    out.port = text.substr(colon + 1);
+  }
+  unsigned port = 0;
+  const auto parsed = std::from_chars(out.port.data(), out.port.data() + out.port.size(), port);
+  if (out.name.empty() || parsed.ec != std::errc{} || parsed.ptr != out.port.data() + out.port.size() || port == 0 ||
+      port > 65535) {
+    throw wrong();
+  }
+  return out;
+}
+
+link::link(net::executor ex, const link_context& context, link_owner& owner, std::vector<place> places,
+           std::optional<auth::node_id> expected)
+    : executor_(ex),
+      context_(context),
+      owner_(owner),
+      places_(std::move(places)),
+      expected_(expected),
+      id_(expected),
+      is_static_(!expected.has_value()),
+      wake_(ex, time_point::max()),
+      writable_(ex, time_point::max()),
+      needed_(ex, time_point::max()) {}
+
+link::~link() = default;
+
+std::string link::address() const {
+  if (!connected_to_.empty()) return connected_to_;
+  return places_.empty() ? std::string() : places_.front().text();
+}
+
+std::string link::name() const {
+  if (!welcome_.name.empty()) return welcome_.name;
+  return found_name.empty() ? address() : found_name;
+}
+
+// --- life ------------------------------------------------------------------------------------------------------------
+
+net::awaitable<void> link::run() {
+  for (;;) {
+    co_await wait_before_next_dial();
+    co_await connect_once();
+  }
+}
+
+void link::nudge() {
+  is_resting_ = false;
+  back_off_ = {};
+  wake_.cancel();
+}
+
+void link::drop(const std::string& reason) {
+  reason_ = reason;
+  if (channel_) channel_->close();
+}
+
+net::awaitable<void> link::wait_before_next_dial() {
+  for (;;) {
+    auto when = now() + back_off_;
+    if (is_resting_) when = time_point::max();
+    if (!is_static_ && !is_resting_) when = std::max(when, owner_.may_dial_at(*this));
+    if (when <= now()) co_return;
+    wake_.expires_at(when);
+    net::error_code woken;
+    co_await wake_.async_wait(net::redirect_error(net::use_awaitable, woken));
+    const auto cancelled = co_await net::this_coro::cancellation_state;
+    if (cancelled.cancelled() != net::asio::cancellation_type::none) throw net::system_error(net::operation_aborted);
+    if (!woken) back_off_ = {};
+  }
+}
+
+net::awaitable<void> link::connect_once() {
+  state_ = link_state::connecting;
+  owner_.on_dial_started(*this);
+  bool is_dialling = true;
+  const auto dialled = [&] {
+    if (is_dialling) owner_.on_dial_ended(*this);
+    is_dialling = false;
+  };
+  try {
+    co_await net::with_deadline(dial_and_prove(), now() + context_.settings.connect_timeout);
+    dialled();
+    channel_ = std::make_unique<net::channel>(std::move(proved_));
+    co_await net::until_either_fails(channel_->run(*this), net::until_either_fails(heartbeat(), ship_code()));
+  } catch (const std::exception& e) {  // the boundary: whatever ends a connection ends here
+    note_failure(e);
+  }
+  dialled();
+  end_connection();
+}
+
+void link::note_failure(const std::exception& e) {
+  state_ = link_state::lost;
+  std::string why = e.what();
+  if (const auto* known = dynamic_cast<const error*>(&e)) {
+    if (known->code() == errc::refused || known->code() == errc::version_mismatch) state_ = link_state::refused;
+  } else if (const auto* io = dynamic_cast<const net::system_error*>(&e)) {
+    if (io->code() == net::asio::error::timed_out) why = "no answer in time";
+    if (io->code() == net::asio::error::eof) why = "the connection was closed";
+    if (io->code() == net::operation_aborted && !reason_.empty()) why = reason_;
+  }
+  reason_ = why;
+  if (is_welcome_ || state_ == link_state::refused) {
+    log::warn("node_lost", {{"node", name()}, {"address", address()}, {"reason", reason_}});
+  } else {
+    log::debug("node_unreachable", {{"address", address()}, {"reason", reason_}});
+  }
+}
+
+void link::end_connection() {
+  proved_.reset();
+  if (channel_) {
+    bytes_sent_before_ += channel_->bytes_sent();
+    bytes_received_before_ += channel_->bytes_received();
+    channel_.reset();
+  }
+  const bool was_ready = is_welcome_ && state_ != link_state::duplicate;
+  is_welcome_ = is_suspect_ = is_draining_ = is_full_ = is_paused_ = false;
+  announced_.clear();
+  wanted_.clear();
+  pings_.clear();
+  stats_queries_.clear();
+  if (was_ready) owner_.on_link_lost(*this);
+  if (was_ready) back_off_ = {};
+  const auto longest = state_ == link_state::refused ? refused_back_off : longest_back_off;
+  back_off_ = state_ == link_state::refused ? refused_back_off : std::clamp(back_off_ * 2, first_back_off, longest);
+}
+
+// --- dialling --------------------------------------------------------------------------------------------------------
+
+net::awaitable<std::vector<net::tcp::endpoint>> link::resolve() {
+  std::vector<net::tcp::endpoint> out;
+  for (const auto& p : places_) {
+    net::error_code not_numeric;
+    const auto address = net::ip::make_address(p.name, not_numeric);
+    if (!not_numeric) {
+      out.emplace_back(address, static_cast<std::uint16_t>(std::stoul(p.port)));
+      continue;
+    }
+    net::tcp::resolver resolver(executor_);
+    const auto found = co_await resolver.async_resolve(p.name, p.port, net::use_awaitable);
+    for (const auto& one : found) out.push_back(one.endpoint());
+  }
+  co_return out;
+}
+
+net::awaitable<net::tcp::socket> link::dial() {
+  const auto endpoints = co_await resolve();
+  std::string why = "no address is known";
+  for (const auto& endpoint : endpoints) {
+    net::tcp::socket socket(executor_);
+    try {
+      co_await net::with_deadline(socket.async_connect(endpoint, net::use_awaitable), now() + one_address_limit);
+      connected_to_ = place{endpoint.address().to_string(), std::to_string(endpoint.port())}.text();
+      co_return std::move(socket);
+    } catch (const net::system_error& e) {
+      if (e.code() == net::operation_aborted) throw;
+      why = e.code().message();
+    }
+  }
+  throw error(errc::disconnected, "cannot connect to " + address() + ": " + why);
+}
+
+net::awaitable<void> link::dial_and_prove() {
+  auto socket = co_await dial();
+  proved_ = std::make_unique<net::tls_stream>(std::move(socket), context_.tls, false);
+  co_await prove(*proved_);
+}
+
+net::awaitable<void> link::prove(net::tls_stream& stream) {
+  co_await stream.handshake(login_bytes);
+  auth::client_handshake::parameters p;
+  p.client_id = context_.client_id;
+  p.fresh = auth::random_array<32>();
+  if (expected_) p.expected_node = *expected_;
+  const auto proved = co_await net::log_in(stream, context_.keys, p);
+  id_ = proved.id;
+}
+
+// --- the connection --------------------------------------------------------------------------------------------------
+
+net::awaitable<void> link::heartbeat() {
+  const duration own = context_.settings.heartbeat;
+  for (;;) {
+    const duration interval =
+        is_welcome_ && welcome_.heartbeat_ms > 0 ? std::min<duration>(own, std::chrono::milliseconds(welcome_.heartbeat_ms)) : own;
+    const auto due = now() + interval;
+    co_await net::sleep_until(due);
+    bytes token;
+    wire::encode_ping({0}, token);
+    channel_->send(wire::message_type::ping, 0, 0, token);
+    // If this process itself was held up (stopped, suspended), what the node sent lies unread: judge next time.
+    if (now() - due > interval) continue;
+    const auto silence = now() - channel_->last_received();
+    if (silence >= context_.settings.dead_after) {
+      drop("silent for " + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(silence).count()) + " ms");
+      throw net::system_error(net::operation_aborted);
+    }
+    is_suspect_ = silence >= context_.settings.suspect_after;
+    set_pause();
+  }
+}
+
+void link::set_pause() {
+  if (is_welcome_ && state_ != link_state::duplicate) {
+    state_ = is_draining_ ? link_state::draining : is_suspect_ ? link_state::suspect : link_state::ready;
+  }
+  const bool paused = is_suspect_ || is_draining_ || is_full_;
+  if (paused == is_paused_ || !is_welcome_) return;
+  is_paused_ = paused;
+  owner_.on_link_paused(*this, paused);
+}
+
+void link::on_writable() {
+  is_full_ = false;
+  writable_.cancel();
+  set_pause();
+}
+
+void link::on_message(const net::message& m) {
+  switch (m.head.type) {
+    case wire::message_type::result: owner_.on_link_result(*this, m); return;
+    case wire::message_type::welcome: on_welcome(m); return;
+    case wire::message_type::credit: {
+      const auto c = wire::decode_credit(m.view);
+      if (!c) throw error(errc::bad_message, "malformed CREDIT");
+      if (is_welcome_) owner_.on_link_credit(*this, c->change);
+      return;
+    }
+    case wire::message_type::need: on_need(m); return;
+    case wire::message_type::unfit: {
+      const auto u = wire::decode_unfit(m.view);
+      if (!u) throw error(errc::bad_message, "malformed UNFIT");
+      owner_.on_link_unfit(*this, u->index, u->reason);
+      return;
+    }
+    case wire::message_type::ping: channel_->send(wire::message_type::pong, 0, 0, m.view.first(std::min<std::size_t>(8, m.view.size()))); return;
+    case wire::message_type::pong: on_pong(m); return;
+    case wire::message_type::goodbye: on_goodbye(m); return;
+    case wire::message_type::stats: {
+      if (stats_queries_.empty()) return;
+      const auto done = std::move(stats_queries_.front());
+      stats_queries_.erase(stats_queries_.begin());
+      done(std::string(as_text(m.view)));
+      return;
+    }
+    case wire::message_type::unsupported: return;
+    default: break;
+  }
+  bytes answer;
+  wire::encode_unsupported({static_cast<std::uint8_t>(m.head.type)}, answer);
+  channel_->send(wire::message_type::unsupported, 0, 0, answer);
+}
+
+void link::on_welcome(const net::message& m) {
+  const auto w = wire::decode_welcome(m.view);
+  if (!w || is_welcome_) throw error(errc::bad_message, "malformed or second WELCOME");
+  welcome_ = *w;
+  is_welcome_ = true;
+  state_ = link_state::ready;
+  reason_.clear();
+  if (!owner_.on_link_ready(*this)) {
+    state_ = link_state::duplicate;
+    rest();
+    throw error(errc::closed, "this node is already used through another address");
+  }
+}
+
+void link::on_goodbye(const net::message& m) {
+  const auto g = wire::decode_goodbye(m.view);
+  if (!g) throw error(errc::bad_message, "malformed GOODBYE");
+  reason_ = g->text;
+  is_draining_ = true;
+  set_pause();
+}
+
+void link::on_pong(const net::message& m) {
+  const auto p = wire::decode_ping(m.view);
+  if (!p) throw error(errc::bad_message, "malformed PONG");
+  const auto known = std::find_if(pings_.begin(), pings_.end(), [&](const auto& e) { return e.first == p->token; });
+  if (known == pings_.end()) return;
+  const auto [sent, done] = std::move(known->second);
+  pings_.erase(known);
+  done(now() - sent);
+}
+
+void link::ping(std::function<void(duration)> done) {
+  const auto token = next_token_++;
+  pings_.push_back({token, {now(), std::move(done)}});
+  bytes payload;
+  wire::encode_ping({token}, payload);
+  channel_->send(wire::message_type::ping, 0, 0, payload);
+}
+
+void link::query_stats(std::function<void(std::string)> done) {
+  stats_queries_.push_back(std::move(done));
+  channel_->send(wire::message_type::stats_query, 0, 0, byte_view{});
+}
+
+net::awaitable<void> link::say_goodbye(time_point limit) {
+  if (!channel_) co_return;
+  bytes payload;
+  wire::encode_goodbye({static_cast<std::uint16_t>(errc::closed), 0, "the client is closing"}, payload);
+  channel_->send(wire::message_type::goodbye, 0, 0, payload);
+  try {
+    co_await net::with_deadline(channel_->flush(), limit);
+  } catch (const net::system_error&) {
+    // It does not read any more; closing tells it the same.
+  }
+  if (channel_) channel_->close();
+}
+
+// --- jobs ------------------------------------------------------------------------------------------------------------
+
+void link::send_job(const detail::job_record& record, std::uint16_t attempt) {
+  if (record.image >= announced_.size()) announced_.resize(record.image + 1);
+  if (!announced_[record.image]) {
+    announced_[record.image] = true;
+    bytes payload;
+    wire::encode_image({record.image, owner_.image(record.image).encoded()}, payload);
+    channel_->send(wire::message_type::image, 0, 0, payload);
+  }
+  std::array<std::uint8_t, wire::submit::size> head{};
+  wire::encode_submit({record.image, record.decoder, record.function, 0}, head.data());
+  const byte_view arguments = record.arguments();
+  if (record.large_arguments) {
+    channel_->send_shared(wire::message_type::submit, record.id(), attempt, bytes(head.begin(), head.end()), arguments,
+                          record.large_arguments);
+  } else {
+    channel_->send(wire::message_type::submit, record.id(), attempt, head, arguments);
+  }
+  if (channel_->is_full()) {
+    is_full_ = true;
+    set_pause();
+  }
+}
+
+void link::recall(std::uint64_t job_id, std::uint16_t attempt) {
+  bytes payload;
+  wire::encode_cancel({wire::cancel_reason::recall}, payload);
+  channel_->send(wire::message_type::cancel, job_id, attempt, payload);
+}
+
+// --- shipping the program --------------------------------------------------------------------------------------------
+
+void link::on_need(const net::message& m) {
+  const auto n = wire::decode_need(m.view);
+  if (!n || n->index >= announced_.size() || !announced_[n->index]) throw error(errc::bad_message, "malformed NEED");
+  wanted_.push_back({n->index, n->modules});
+  needed_.cancel();
+}
+
+net::awaitable<void> link::ship_code() {
+  for (;;) {
+    if (wanted_.empty()) {
+      net::error_code woken;
+      co_await needed_.async_wait(net::redirect_error(net::use_awaitable, woken));
+      if (!channel_ || channel_->is_closed()) throw net::system_error(net::operation_aborted);
+      continue;
+    }
+    const auto next = std::move(wanted_.front());
+    wanted_.pop_front();
+    for (const auto module : next.modules) co_await ship_module(next.image, module);
+  }
+}
+
+net::awaitable<void> link::wait_until_writable() {
+  while (channel_->is_full()) {
+    net::error_code woken;
+    co_await writable_.async_wait(net::redirect_error(net::use_awaitable, woken));
+    if (channel_->is_closed()) throw net::system_error(net::operation_aborted);
+  }
+}
+
+net::awaitable<void> link::ship_module(std::uint32_t image, std::uint16_t module) {
+  const auto& source = owner_.image(image);
+  if (module >= source.contents().modules.size()) throw error(errc::bad_message, "NEED names no module");
+  const std::uint64_t size = source.contents().modules[module].size;
+  bytes raw, packed(ZSTD_compressBound(chunk_bytes)), payload;
+  for (std::uint64_t offset = 0; offset < size; offset += raw.size()) {
+    co_await wait_until_writable();
+    raw.resize(static_cast<std::size_t>(std::min<std::uint64_t>(chunk_bytes, size - offset)));
+    source.read(module, offset, raw);
+    const std::size_t got = ZSTD_compress(packed.data(), packed.size(), raw.data(), raw.size(), compression_level);
+    wire::chunk piece{image, module, offset, static_cast<std::uint32_t>(raw.size()), false, raw};
+    if (ZSTD_isError(got) == 0 && got < raw.size()) {
+      piece.compressed = true;
+      piece.data = byte_view(packed).first(got);
+    }
+    payload.clear();
+    wire::encode_chunk(piece, payload);
+    channel_->send(wire::message_type::chunk, 0, 0, payload);
+    code_bytes_sent_ += piece.data.size();
+  }
+}
+
+}  // namespace pp::ppclient

@@ -1,0 +1,169 @@
+// One node: connect, prove, pump frames, reconnect with back-off.
+//
+// Promises: no byte of code or argument leaves before the node's proof is verified. A closed or silent connection is a dead
+// node: on_link_lost() is called once for each on_link_ready(). Nothing that a node sends can end more than its own connection.
+// Owner: cluster. Threads: the I/O thread only. Must not know: which job goes where, futures.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/handshake.hpp"
+#include "code/image.hpp"
+#include "net/channel.hpp"
+#include "net/tls.hpp"
+#include "pp/options.hpp"
+#include "ppclient/record.hpp"
+#include "wire/message.hpp"
+
+namespace pp::ppclient {
+
+enum class link_state : std::uint8_t { found, connecting, ready, suspect, draining, lost, refused, duplicate };
+const char* text_of(link_state s);
+
+/// "host" and "port" as given; numeric for found nodes.
+struct place {
+  std::string name;
+  std::string port;
+  std::string text() const;
+  bool operator==(const place&) const = default;
+};
+/// "host", "host:port", "[v6]:port". Throws pp::error(errc::bad_option).
+place parse_place(std::string_view text);
+
+class link;
+
+/// What all links of a client share; outlives them.
+struct link_context {
+  const options& settings;
+  const auth::keyring& keys;
+  const net::tls_context& tls;
+  std::array<std::uint8_t, 16> client_id{};
+};
+
+class link_owner {
+ public:
+  virtual ~link_owner() = default;
+  /// The node is proved and said WELCOME. False: it is known already under another link; this one parks.
+  virtual bool on_link_ready(link& from) = 0;
+  virtual void on_link_lost(link& from) = 0;
+  /// Suspect, draining or full: nothing more may be sent to it for now.
+  virtual void on_link_paused(link& from, bool paused) = 0;
+  virtual void on_link_credit(link& from, std::int32_t change) = 0;
+  virtual void on_link_result(link& from, const net::message& result) = 0;
+  virtual void on_link_unfit(link& from, std::uint32_t image, const std::string& reason) = 0;
+  virtual void on_link_batch_end() = 0;
+  virtual const code::image& image(std::uint32_t index) = 0;
+  /// Found nodes are dialled with restraint (docs/security.md); the moment from which it is allowed.
+  virtual time_point may_dial_at(link& from) = 0;
+  virtual void on_dial_started(link& from) = 0;
+  virtual void on_dial_ended(link& from) = 0;
+};
+
+class link final : private net::channel::handler {
+ public:
+  link(net::executor ex, const link_context& context, link_owner& owner, std::vector<place> places,
+       std::optional<auth::node_id> expected);
+  ~link() override;
+
+  /// Runs until cancelled. Call once.
+  net::awaitable<void> run();
+  /// Dial again now: the node announced itself.
+  void nudge();
+  void set_places(std::vector<place> places) { places_ = std::move(places); }
+  /// No dialling any more unless nudged; an established connection stays.
+  void rest() { is_resting_ = true; }
+
+  /// Requires: is_ready(). Sends the job, and before it the image if this channel has not seen it.
+  void send_job(const detail::job_record& record, std::uint16_t attempt);
+  void recall(std::uint64_t job_id, std::uint16_t attempt);
+  /// `done` gets the round trip time; nothing is called if the connection ends first.
+  void ping(std::function<void(duration)> done);
+  void query_stats(std::function<void(std::string)> done);
+  /// Says GOODBYE, waits at most `limit` until it is written, closes.
+  net::awaitable<void> say_goodbye(time_point limit);
+  /// Ends the connection now; run() goes on with back-off.
+  void drop(const std::string& reason);
+
+  bool is_ready() const { return channel_ != nullptr && is_welcome_; }
+  link_state state() const { return state_; }
+  const std::string& reason() const { return reason_; }
+  const wire::welcome& welcome() const { return welcome_; }
+  const std::optional<auth::node_id>& id() const { return id_; }
+  bool is_static() const { return is_static_; }
+  std::string address() const;
+  std::string name() const;
+
+  // Kept by the cluster.
+  std::uint32_t node = UINT32_MAX;  ///< index in the scheduler while ready
+  const std::string* kept_name = nullptr;
+  std::string found_name;           ///< from the announcement, until WELCOME says
+  unsigned found_slots = 0, found_free = 0;
+  std::uint64_t jobs_done = 0, jobs_rescheduled = 0;
+  std::string unfit_reason;
+  bool is_same_host = false;
+
+  std::uint64_t code_bytes_sent() const { return code_bytes_sent_; }
+  std::uint64_t bytes_sent() const { return bytes_sent_before_ + (channel_ ? channel_->bytes_sent() : 0); }
+  std::uint64_t bytes_received() const { return bytes_received_before_ + (channel_ ? channel_->bytes_received() : 0); }
+
+ private:
+  struct wanted_modules {
+    std::uint32_t image;
+    std::vector<std::uint16_t> modules;
+  };
+
+  void on_message(const net::message& m) override;
+  void on_batch_end() override { owner_.on_link_batch_end(); }
+  void on_writable() override;
+  void on_welcome(const net::message& m);
+  void on_goodbye(const net::message& m);
+  void on_pong(const net::message& m);
+  void on_need(const net::message& m);
+
+  net::awaitable<void> connect_once();
+  net::awaitable<void> dial_and_prove();
+  net::awaitable<void> prove(net::tls_stream& stream);
+  net::awaitable<net::tcp::socket> dial();
+  net::awaitable<std::vector<net::tcp::endpoint>> resolve();
+  net::awaitable<void> heartbeat();
+  net::awaitable<void> ship_code();
+  net::awaitable<void> ship_module(std::uint32_t image, std::uint16_t module);
+  net::awaitable<void> wait_until_writable();
+  net::awaitable<void> wait_before_next_dial();
+  void note_failure(const std::exception& e);
+  void end_connection();
+  void set_pause();
+
+  net::executor executor_;
+  const link_context& context_;
+  link_owner& owner_;
+  std::vector<place> places_;
+  std::optional<auth::node_id> expected_, id_;
+  bool is_static_;
+  bool is_resting_ = false;
+  link_state state_ = link_state::found;
+  std::string reason_;
+  std::string connected_to_;
+  duration back_off_{};
+  net::steady_timer wake_;      ///< nudge
+  net::steady_timer writable_;  ///< never fires; cancelled when the channel has room
+  net::steady_timer needed_;    ///< never fires; cancelled when a NEED came
+
+  std::unique_ptr<net::channel> channel_;
+  std::unique_ptr<net::tls_stream> proved_;
+  bool is_welcome_ = false, is_suspect_ = false, is_draining_ = false, is_full_ = false, is_paused_ = false;
+  wire::welcome welcome_;
+  std::vector<bool> announced_;  ///< images this channel has seen
+  std::deque<wanted_modules> wanted_;
+  std::uint64_t next_token_ = 1;
+  std::vector<std::pair<std::uint64_t, std::pair<time_point, std::function<void(duration)>>>> pings_;
+  std::vector<std::function<void(std::string)>> stats_queries_;
+  std::uint64_t code_bytes_sent_ = 0, bytes_sent_before_ = 0, bytes_received_before_ = 0;
+};
+
+}  // namespace pp::ppclient

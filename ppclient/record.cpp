@@ -1,0 +1,176 @@
+#include "ppclient/record.hpp"
+
+#include <climits>
+#include <ctime>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/check.hpp"
+
+namespace pp::detail {
+namespace {
+
+[[noreturn]] void throw_closed() { throw error(errc::closed, "the client is closed: submit before close()"); }
+
+void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t seen, const timespec* limit) {
+  static_cast<void>(::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, seen, limit, nullptr, 0));
+}
+void futex_wake(std::atomic<std::uint32_t>& word) {
+  static_cast<void>(::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0));
+}
+
+std::int64_t monotonic_ns() {
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+}
+
+}  // namespace
+
+struct record_pool::slab {
+  job_record records[slab_records];
+};
+
+record_pool::record_pool(std::size_t max_pending_bytes, std::function<void()> wake)
+    : max_pending_bytes_(max_pending_bytes), wake_(std::move(wake)) {}
+
+record_pool::~record_pool() = default;
+
+job_record* record_pool::take_draft() {
+  std::unique_lock hold(lock_);
+  if (pending_bytes_.load() > max_pending_bytes_ && !is_closed_) {
+    ++blocked_;
+    room_.wait(hold, [this] { return pending_bytes_.load() <= max_pending_bytes_ || is_closed_; });
+    --blocked_;
+  }
+  if (is_closed_) throw_closed();
+  if (free_.empty()) {
+    auto fresh = std::make_unique<slab>();
+    free_.reserve((slabs_.size() + 1) * slab_records);
+    for (std::size_t i = slab_records; i-- > 0;) {
+      fresh->records[i].slot = static_cast<std::uint32_t>(slabs_.size() * slab_records + i);
+      free_.push_back(&fresh->records[i]);
+    }
+    slabs_.push_back(std::move(fresh));
+  }
+  job_record* const record = free_.back();
+  free_.pop_back();
+  if (++record->generation == 0) record->generation = 1;  // id 0 means the channel itself
+  record->word.store(job_record::state_draft, std::memory_order_relaxed);
+  return record;
+}
+
+void record_pool::give_back(job_record* record) {
+  forget_content(*record);
+  const std::lock_guard hold(lock_);
+  free_locked(record);
+}
+
+void record_pool::forget_content(job_record& record) {
+  // Small blocks are kept for the next job; large ones would pin memory for nothing.
+  if (record.data.capacity() > 4096) record.data.reset();
+  record.data.clear();
+  record.extra.reset();
+  record.large_arguments.reset();
+  record.code = 0;
+  record.node = nullptr;
+  record.is_echoed = false;
+}
+
+void record_pool::free_locked(job_record* record) {
+  record->word.store(0, std::memory_order_relaxed);
+  free_.push_back(record);
+}
+
+void record_pool::submit(job_record* record) {
+  const std::size_t size = record->data.size();
+  if (size > large_bytes) {
+    record->large_arguments = std::make_shared<const payload>(std::move(record->data));
+  }
+  record->counted_bytes = static_cast<std::uint32_t>(size + sizeof(job_record));
+  pending_bytes_ += record->counted_bytes;
+  record->word.store(job_record::state_pending, std::memory_order_relaxed);
+  bool must_wake = false;
+  {
+    const std::lock_guard hold(lock_);
+    if (is_closed_) {
+      pending_bytes_ -= record->counted_bytes;
+      forget_content(*record);
+      free_locked(record);
+      throw_closed();
+    }
+    submitted_.push_back(record);
+    must_wake = !is_wake_pending_;
+    is_wake_pending_ = true;
+  }
+  if (must_wake) wake_();
+}
+
+void record_pool::collect(std::vector<job_record*>& into) {
+  into.clear();
+  const std::lock_guard hold(lock_);
+  into.swap(submitted_);
+  is_wake_pending_ = false;
+}
+
+void record_pool::complete(job_record* record) {
+  pending_bytes_ -= record->counted_bytes;
+  if (blocked_.load() > 0 && pending_bytes_.load() <= max_pending_bytes_) {
+    const std::lock_guard hold(lock_);
+    room_.notify_all();
+  }
+  const auto before = record->word.exchange(job_record::state_done, std::memory_order_acq_rel);
+  if ((before & ~job_record::has_waiter) == job_record::state_abandoned) {
+    give_back(record);
+  } else if ((before & job_record::has_waiter) != 0) {
+    to_wake_.push_back(record);
+  }
+}
+
+void record_pool::wake_waiters() {
+  for (auto* record : to_wake_) futex_wake(record->word);
+  to_wake_.clear();
+}
+
+void record_pool::release(job_record* record) {
+  auto seen = record->word.load(std::memory_order_acquire);
+  while (seen != job_record::state_done) {
+    if (record->word.compare_exchange_weak(seen, job_record::state_abandoned, std::memory_order_acq_rel)) return;
+  }
+  give_back(record);
+}
+
+bool record_pool::wait(job_record& record, std::int64_t limit_ns) {
+  const std::int64_t end = limit_ns < 0 ? 0 : monotonic_ns() + limit_ns;
+  auto seen = record.word.load(std::memory_order_acquire);
+  while (seen != job_record::state_done) {
+    if ((seen & job_record::has_waiter) == 0) {
+      if (!record.word.compare_exchange_weak(seen, seen | job_record::has_waiter, std::memory_order_acq_rel)) continue;
+      seen |= job_record::has_waiter;
+    }
+    timespec rest{};
+    if (limit_ns >= 0) {
+      const std::int64_t left = end - monotonic_ns();
+      if (left <= 0) return false;
+      rest = {static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
+    }
+    futex_wait(record.word, seen, limit_ns < 0 ? nullptr : &rest);
+    seen = record.word.load(std::memory_order_acquire);
+  }
+  return true;
+}
+
+void record_pool::close() {
+  const std::lock_guard hold(lock_);
+  is_closed_ = true;
+  room_.notify_all();
+}
+
+const std::string* record_pool::keep_name(std::string name) {
+  names_.push_back(std::make_unique<std::string>(std::move(name)));
+  return names_.back().get();
+}
+
+}  // namespace pp::detail

@@ -1,0 +1,119 @@
+// The pooled record behind a future: one atomic word, arguments and result; and the pool with the program's one lock.
+//
+// Life of a record: draft (a caller encodes into it) → pending (the I/O thread owns all but the word) → done (the future owns it)
+// → free. A future given up while pending leaves `abandoned`, and the I/O thread frees the record when the job is done.
+// Promises: records are never given back to the allocator while the pool lives, so a late wake-up touches valid memory; an id is
+// generation << 32 | slot, so a late result is recognised without any table.
+// Threads: the word from any; the pool's functions as each says.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "pp/detail/payload.hpp"
+#include "pp/error.hpp"
+
+namespace pp::detail {
+
+/// What few jobs need: large results, printed output, errors.
+struct record_extra {
+  bytes whole;             ///< a large result's message; the value begins at value_offset
+  std::size_t value_offset = 0;
+  std::string out, err;
+  std::uint64_t out_dropped = 0, err_dropped = 0;
+  std::string text;        ///< of a pp::error
+  job_error::details why;  ///< of a pp::job_error
+};
+
+struct job_record {
+  static constexpr std::uint32_t state_pending = 1, state_done = 2, state_abandoned = 3, state_draft = 4;
+  static constexpr std::uint32_t has_waiter = 1U << 31U;
+
+  std::atomic<std::uint32_t> word{0};
+  std::uint32_t generation = 0;
+  std::uint32_t slot = 0;
+  std::uint16_t code = 0;      ///< 0 = value, else errc
+  bool is_echoed = false;
+  std::uint32_t image = 0;
+  std::uint32_t counted_bytes = 0;  ///< of back-pressure, given back when the job is done
+  std::uint64_t decoder = 0, function = 0;
+  const std::string* node = nullptr;  ///< where it ran; lives as long as the pool
+  payload data;                       ///< arguments, then the value
+  std::unique_ptr<record_extra> extra;
+  std::shared_ptr<const payload> large_arguments;  ///< instead of `data` above 64 KiB: links send from it without a copy
+
+  std::uint64_t id() const { return std::uint64_t{generation} << 32U | slot; }
+  byte_view arguments() const {
+    return large_arguments ? byte_view(large_arguments->data(), large_arguments->size()) : byte_view(data.data(), data.size());
+  }
+  record_extra& more() {
+    if (!extra) extra = std::make_unique<record_extra>();
+    return *extra;
+  }
+};
+
+class record_pool {
+ public:
+  static constexpr std::size_t slab_records = 512;
+  static constexpr std::size_t large_bytes = 64 * 1024;
+
+  /// `wake` is called (from the submitting thread, outside the lock) when the I/O thread must look at the queue.
+  record_pool(std::size_t max_pending_bytes, std::function<void()> wake);
+  ~record_pool();
+
+  // --- any thread
+  /// A draft; blocks while too many bytes are pending. Throws pp::error(errc::closed).
+  job_record* take_draft();
+  void give_back(job_record* record);
+  /// Hands the draft to the I/O thread. Throws pp::error(errc::closed) and frees it.
+  void submit(job_record* record);
+  /// The future lets go: frees a finished record, marks a pending one abandoned.
+  void release(job_record* record);
+  /// False if `limit` passed first; negative = for ever.
+  static bool wait(job_record& record, std::int64_t limit_ns);
+  std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
+
+  // --- I/O thread
+  /// Everything submitted since the last call; `into` is cleared and keeps its memory.
+  void collect(std::vector<job_record*>& into);
+  /// Makes the future ready. Waiters wake at the next wake_waiters(), one system call each at most.
+  void complete(job_record* record);
+  void wake_waiters();
+  /// From here on nothing can be drafted or submitted.
+  void close();
+  /// A name that lives as long as the pool.
+  const std::string* keep_name(std::string name);
+
+  bool echo_output = true;
+
+ private:
+  struct slab;
+  void free_locked(job_record* record);
+  void forget_content(job_record& record);
+
+  const std::size_t max_pending_bytes_;
+  std::function<void()> wake_;
+  std::atomic<std::size_t> pending_bytes_{0};
+  std::atomic<unsigned> blocked_{0};
+
+  std::mutex lock_;  ///< the one lock: guards what follows
+  std::condition_variable room_;
+  std::vector<std::unique_ptr<slab>> slabs_;
+  std::vector<job_record*> free_;
+  std::vector<job_record*> submitted_;
+  bool is_wake_pending_ = false;
+  bool is_closed_ = false;
+
+  // I/O thread only.
+  std::vector<job_record*> to_wake_;
+  std::vector<std::unique_ptr<std::string>> names_;
+};
+
+}  // namespace pp::detail
