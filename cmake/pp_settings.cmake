@@ -10,27 +10,34 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 endif()
 
-# Everything compiled here links this; it is never exported.
-add_library(pp_private INTERFACE)
-target_compile_features(pp_private INTERFACE cxx_std_20)
-target_compile_options(pp_private INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
+# How everything here is compiled, programs that see only <pp/…> included; never exported.
+add_library(pp_warnings INTERFACE)
+target_compile_features(pp_warnings INTERFACE cxx_std_20)
+target_compile_options(pp_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 if(PP_WARNINGS_AS_ERRORS)
-  target_compile_options(pp_private INTERFACE -Werror)
+  target_compile_options(pp_warnings INTERFACE -Werror)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # GCC 12 warns falsely inside libstdc++ and coroutine frames at -O2 (GCC bugs 105562, 98675).
-  target_compile_options(pp_private INTERFACE -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
-                                             -Wno-array-bounds -Wno-stringop-overread -Wno-dangling-pointer)
+  target_compile_options(pp_warnings INTERFACE -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
+                                               -Wno-array-bounds -Wno-stringop-overread -Wno-dangling-pointer)
 endif()
-target_include_directories(pp_private INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
-target_compile_definitions(pp_private INTERFACE PP_VERSION="${PROJECT_VERSION}")
 
 # Hardening as docs/security.md lists it; fortify needs optimisation, and sanitizers bring their own checks.
-target_compile_options(pp_private INTERFACE -fstack-protector-strong -fcf-protection -fPIC)
-if(PP_SANITIZE)
-  target_compile_options(pp_private INTERFACE -fsanitize=${PP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  target_link_options(pp_private INTERFACE -fsanitize=${PP_SANITIZE})
-else()
-  target_compile_definitions(pp_private INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2> _GLIBCXX_ASSERTIONS)
-  target_link_options(pp_private INTERFACE -Wl,-z,relro,-z,now)
+target_compile_options(pp_warnings INTERFACE -fstack-protector-strong -fPIC)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(pp_warnings INTERFACE -fcf-protection)
 endif()
+if(PP_SANITIZE)
+  target_compile_options(pp_warnings INTERFACE -fsanitize=${PP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(pp_warnings INTERFACE -fsanitize=${PP_SANITIZE})
+else()
+  target_compile_definitions(pp_warnings INTERFACE $<$<NOT:$<CONFIG:Debug>>:_FORTIFY_SOURCE=2> _GLIBCXX_ASSERTIONS)
+  target_link_options(pp_warnings INTERFACE -Wl,-z,relro,-z,now)
+endif()
+
+# The components: the same, and the whole tree may be included (lint.layers says by whom).
+add_library(pp_private INTERFACE)
+target_link_libraries(pp_private INTERFACE pp_warnings)
+target_include_directories(pp_private INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(pp_private INTERFACE PP_VERSION="${PROJECT_VERSION}")

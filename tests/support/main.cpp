@@ -1,0 +1,53 @@
+// main() of every test program: a pp program like any user's, so that nodes can run its functions.
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <pp/init.hpp>
+
+#include "tests/support/program.hpp"
+
+namespace pp::test {
+namespace {
+
+std::map<std::string, int (*)()>& programs() {
+  static std::map<std::string, int (*)()> all;
+  return all;
+}
+
+}  // namespace
+
+client_program::client_program(const char* name, int (*body)()) { programs()[name] = body; }
+
+int (*find_client_program(const std::string& name))() {
+  const auto found = programs().find(name);
+  return found == programs().end() ? nullptr : found->second;
+}
+
+child_process::parameters start_of(const std::string& name) {
+  child_process::parameters p;
+  p.arguments = {std::filesystem::read_symlink("/proc/self/exe").string()};
+  p.environment["PP_TEST_PROGRAM"] = name;
+  p.label = name;
+  return p;
+}
+
+}  // namespace pp::test
+
+int main(int argc, char** argv) {
+  // A program that forgot pp::init is a case of its own; everybody else calls it first.
+  const char* name = std::getenv("PP_TEST_PROGRAM");
+  if (name == nullptr || std::string(name) != "no_init") pp::init(argc, argv);
+  if (name != nullptr) {
+    const auto body = pp::test::find_client_program(name);
+    if (body != nullptr) return body();
+    std::fprintf(stderr, "there is no client program %s\n", name);
+    return 64;
+  }
+  ::testing::InitGoogleMock(&argc, argv);
+  return RUN_ALL_TESTS();
+}
