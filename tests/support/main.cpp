@@ -38,6 +38,20 @@ child_process::parameters start_of(const std::string& name) {
 
 }  // namespace pp::test
 
+namespace {
+
+// Nothing of the user's own configuration may reach a test, and no test may reach beyond the loopback interface.
+void forget_the_environment() {
+  for (const char* name : {"PP_NODES", "PP_SECRET", "PP_SECRET_FILE", "PP_LOCAL_WORKERS", "PP_DISCOVERY", "PP_LOG",
+                           "PP_DISCOVERY_PORT", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET"}) {
+    unsetenv(name);
+  }
+  setenv("PP_INTERFACES", "lo", 1);
+  setenv("XDG_CONFIG_HOME", "/nonexistent", 1);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   // A program that forgot pp::init is a case of its own; everybody else calls it first.
   const char* name = std::getenv("PP_TEST_PROGRAM");
@@ -48,6 +62,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "there is no client program %s\n", name);
     return 64;
   }
+  forget_the_environment();
   ::testing::InitGoogleMock(&argc, argv);
   return RUN_ALL_TESTS();
 }
