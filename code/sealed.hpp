@@ -4,6 +4,8 @@
 // executed (docs/security.md T18). Must not know: images, the store.
 #pragma once
 
+#include <optional>
+
 #include "auth/crypto.hpp"
 #include "code/descriptor.hpp"
 
@@ -21,9 +23,11 @@ struct copied {
   auth::digest content{};
   int failure = 0;  ///< errno, 0 if all went well
 };
-/// Copies all of `from` (read from its start) behind what is in `to` and hashes the very bytes that it writes.
+/// Copies all of `from` to the same places of `to` (nowhere if it is -1) and hashes the very bytes that it writes.
 copied copy_and_hash(int from, int to);
-/// Writes all; 0 or errno.
-int write_all(int to, byte_view what);
+/// SHA-256 of all of `from`; nullopt if it cannot be read.
+std::optional<auth::digest> hash_of(int from);
+/// Writes all of `what` at `offset`; 0 or errno.
+int write_at(int to, std::uint64_t offset, byte_view what);
 
 }  // namespace pp::code

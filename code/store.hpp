@@ -8,56 +8,80 @@
 #pragma once
 
 #include <filesystem>
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <system_error>
+#include <vector>
 
 #include "auth/crypto.hpp"
 #include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "code/launchable.hpp"
 #include "code/manifest.hpp"
+#include "pp/error.hpp"
 
 namespace pp::code {
+
+/// The inside; store_state.hpp.
+struct store_state;
 
 class store {
  public:
   struct options {
     std::filesystem::path directory;  ///< made 0700 if missing; refused if others can write it or it is not ours
     std::uint64_t limit_bytes = 2ULL << 30U;
+    bool allow_memfd = true;  ///< false: programs run from 0500 files, as where the kernel forbids executable memory files
   };
   struct counters {
-    std::uint64_t bytes_received = 0, modules_received = 0, hits = 0, evicted = 0, bytes_stored = 0;
+    std::uint64_t bytes_received = 0, modules_received = 0;
+    std::uint64_t hits = 0;          ///< modules that an opened image found here without their being sent for it
+    std::uint64_t evicted = 0;       ///< modules removed to make room
+    std::uint64_t damaged = 0;       ///< modules forgotten because their bytes no longer had their hash
+    std::uint64_t bytes_stored = 0;  ///< on disk and in memory, as of the last change made here
+  };
+  /// Thrown by open(): these modules must be sent (again).
+  class missing : public error {
+   public:
+    missing(std::vector<std::uint16_t> which, const std::string& text) : error(errc::bad_message, text), which_(std::move(which)) {}
+    const std::vector<std::uint16_t>& modules() const { return which_; }
+
+   private:
+    std::vector<std::uint16_t> which_;
   };
 
   /// Throws pp::error with one clear line if the directory cannot be used safely. Sweeps leftovers of a former self.
   explicit store(const options& o);
   ~store();
 
-  /// True if the content is here in full (verified when it is opened, not now).
+  /// True if the content is here in full (verified when it is opened, not now). Counts as a use: it is not the next to go.
   bool has(const auth::digest& content) const;
 
-  /// Takes the pieces of one module in order, then checks the hash.
+  /// Takes the pieces of one module in order, then checks the hash. Must not outlive the store; nothing is kept if it goes
+  /// before finish().
   class incoming {
    public:
     virtual ~incoming() = default;
     /// False if the piece is out of order or goes beyond the announced size.
     virtual bool append(std::uint64_t offset, byte_view piece) = 0;
     virtual bool complete() const = 0;
-    /// Puts it into the store. Empty error code on success; bad_message if the hash is wrong.
+    /// Puts it into the store. Empty error code on success; bad_message if the hash is wrong or bytes are missing; an error of
+    /// the system if there was neither disk nor memory for it. Call once.
     virtual std::error_code finish() = 0;
   };
+  /// Makes room first. Throws pp::error in words: unfit_node if it is larger than the whole store, overloaded if the store is full
+  /// of what is being received at this moment.
   std::unique_ptr<incoming> receive(const auth::digest& content, std::uint64_t size);
 
   /// Everything needed to start a worker of this image. The same object for the same image while somebody holds it.
-  /// Throws pp::error in words if a module is missing, damaged (then it is forgotten, so NEED asks for it again), or if
-  /// neither memfd nor file can be executed.
+  /// Requires: `encoded` decodes to `m`. Throws `missing` if a module is missing or damaged (then it is forgotten), and other
+  /// pp::errors in words if neither memfd nor file can be executed or there is no room. What it gives may outlive the store.
   std::shared_ptr<const launchable> open(const manifest& m, byte_view encoded);
 
-  const counters& numbers() const { return counters_; }
+  const counters& numbers() const;
 
  private:
-  struct impl;
-  std::unique_ptr<impl> impl_;
-  counters counters_;
+  std::unique_ptr<store_state> state_;
 };
 
 }  // namespace pp::code
