@@ -105,7 +105,7 @@ class dispatch {
     explicit operator bool() const { return stream != nothing; }
   };
 
-  // Records (dispatch.cpp).
+  // Records (dispatch.cpp, dispatch_workers.cpp).
   std::uint32_t index_of(owner_id owner) const;
   std::uint32_t stream_of(std::uint32_t owner, group_id group);
   void push_back(job_ref j);
@@ -123,7 +123,7 @@ class dispatch {
   void begin_yield(worker_id w, group_id to, std::uint32_t owner);
   void kill(worker_id w, bool forgiven);
   void drop_job_of_gone_owner(job_ref j);
-  void settle_pipe_of_dead(worker_id w, const ending& how, time_point now);
+  bool settle_pipe_of_dead(worker_id w, const ending& how, time_point now);
   void finish_blamed(worker_id w, job_ref j, const ending& how, time_point now);
   void note_start_failure(worker_id w, const ending& how, time_point now);
   void declare_unfit(group_id g, const std::string& reason, time_point now);
@@ -138,6 +138,8 @@ class dispatch {
   bool make_room_for(const candidate& who);
   worker_id idle_victim(group_id wanted) const;
   worker_id busy_victim(const candidate& who);
+  unsigned freed_soon() const;
+  std::uint32_t share_with_worker(worker_id w, std::uint32_t other) const;
   void start_workers();
   void start_worker(const candidate& who);
   void feed_all(bool one_each);
@@ -154,7 +156,7 @@ class dispatch {
   bool is_refusing() const { return draining_ || limits_.slots == 0; }
   bool wants_worker(const group_record& g) const;
   bool may_start(const group_record& g);
-  candidate neediest(bool only_queued, bool ignore_backoff);
+  candidate neediest();
   bool comes_before(std::uint32_t a, std::uint32_t b, worker_id leaving_out) const;
   std::uint32_t choose_stream(worker_id w) const;
   std::uint32_t window_for(const stream_record& s) const;

@@ -57,6 +57,7 @@ struct stream_record {
   group_id group = nothing;
   job_ref first = nothing, last = nothing;
   std::uint32_t queued = 0;
+  std::uint32_t live = 0;  ///< in pipes
   std::uint64_t turn = 0;
   running_mean run_time;
 };

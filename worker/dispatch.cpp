@@ -1,0 +1,226 @@
+#include "worker/dispatch.hpp"
+
+#include <algorithm>
+
+namespace pp::worker {
+namespace {
+
+constexpr unsigned generation_bits = 16;
+
+}  // namespace
+
+// --- owners and groups -----------------------------------------------------------------------------------------------
+
+owner_id dispatch::on_owner_added() {
+  const auto index = owners_.add();
+  PP_CHECK(index < (1U << generation_bits) - 1);
+  auto& o = owners_[index];
+  const auto generation = static_cast<std::uint16_t>(o.generation + 1);
+  o = {};
+  o.generation = generation;
+  o.is_used = true;
+  return static_cast<owner_id>(generation) << generation_bits | index;
+}
+
+std::uint32_t dispatch::index_of(owner_id owner) const {
+  const auto index = owner & ((1U << generation_bits) - 1);
+  PP_CHECK(index < owners_.size() && owners_[index].generation == owner >> generation_bits);
+  return index;
+}
+
+bool dispatch::is_known(owner_id owner) const {
+  const auto index = owner & ((1U << generation_bits) - 1);
+  return index < owners_.size() && owners_[index].is_used && !owners_[index].is_gone &&
+         owners_[index].generation == owner >> generation_bits;
+}
+
+void dispatch::on_owner_removed(owner_id owner) {
+  const auto index = index_of(owner);
+  owners_[index].is_gone = true;
+  for (auto j = owners_[index].newest; j != nothing;) {
+    const auto older = jobs_[j].older;
+    drop_job_of_gone_owner(j);
+    j = older;
+  }
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    // What was started or reserved for it is anybody's now.
+    if (workers_[w].tail == index && (workers_[w].live == 0 || workers_[w].yields)) set_tail(w, nothing);
+  }
+  erase_owner_if_done(index);
+}
+
+void dispatch::drop_job_of_gone_owner(job_ref j) {
+  auto& job = jobs_[j];
+  if (job.where == job_record::place::queued) {
+    unlink(j);
+    leave_with(j, action::kind::dropped);
+    return;
+  }
+  const auto w = job.worker;
+  if (take_back(w, job.sequence)) {
+    leave_with(j, action::kind::dropped);
+  } else if (claims_.fate_of(w, job.sequence) == claim::claimed) {
+    kill(w, true);
+  }
+}
+
+void dispatch::erase_owner_if_done(std::uint32_t owner) {
+  auto& o = owners_[owner];
+  if (!o.is_gone || !o.is_used || o.jobs > 0 || o.tails > 0) return;
+  for (const auto s : o.streams) {
+    auto& g = groups_[streams_[s].group];
+    std::erase(g.streams, s);
+    if (g.streams.empty()) g.orphan_since = now_;
+    streams_[s] = {};
+    streams_.erase(s);
+  }
+  o.streams.clear();
+  o.is_used = false;
+  owners_.erase(owner);
+}
+
+group_id dispatch::on_group_added() {
+  const auto g = groups_.add();
+  groups_[g] = {};
+  groups_[g].is_used = true;
+  groups_[g].orphan_since = now_;
+  return g;
+}
+
+std::uint32_t dispatch::stream_of(std::uint32_t owner, group_id group) {
+  for (const auto s : owners_[owner].streams) {
+    if (streams_[s].group == group) return s;
+  }
+  const auto s = streams_.add();
+  streams_[s] = {};
+  streams_[s].owner = owner;
+  streams_[s].group = group;
+  owners_[owner].streams.push_back(s);
+  groups_[group].streams.push_back(s);
+  return s;
+}
+
+// --- jobs ------------------------------------------------------------------------------------------------------------
+
+job_ref dispatch::on_submit(owner_id owner, group_id group, std::uint64_t id, std::uint16_t attempt, std::size_t size) {
+  const auto index = index_of(owner);
+  const auto j = jobs_.add();
+  auto& job = jobs_[j];
+  job = {};
+  job.id = id;
+  job.attempt = attempt;
+  job.size = size;
+  job.owner = owner;
+  job.stream = stream_of(index, group);
+  auto& o = owners_[index];
+  job.older = o.newest;
+  if (o.newest != nothing) jobs_[o.newest].newer = j;
+  o.newest = j;
+  ++o.jobs;
+  ++total_jobs_;
+  push_back(j);
+  return j;
+}
+
+void dispatch::on_recall(owner_id owner, std::uint64_t id) {
+  // From the newest on: what is recalled is what was sent last, so this is a short walk.
+  auto j = owners_[index_of(owner)].newest;
+  while (j != nothing && jobs_[j].id != id) j = jobs_[j].older;
+  if (j == nothing) return;
+  if (jobs_[j].where == job_record::place::queued) {
+    unlink(j);
+    leave_with(j, action::kind::not_started);
+  } else if (take_back(jobs_[j].worker, jobs_[j].sequence)) {
+    leave_with(j, action::kind::not_started);
+  }
+}
+
+void dispatch::push_back(job_ref j) {
+  auto& job = jobs_[j];
+  auto& s = streams_[job.stream];
+  job.where = job_record::place::queued;
+  job.previous = s.last;
+  job.next = nothing;
+  (s.last == nothing ? s.first : jobs_[s.last].next) = j;
+  s.last = j;
+  ++s.queued;
+  ++groups_[s.group].queued;
+}
+
+void dispatch::push_front(job_ref j) {
+  auto& job = jobs_[j];
+  auto& s = streams_[job.stream];
+  job.where = job_record::place::queued;
+  job.next = s.first;
+  job.previous = nothing;
+  (s.first == nothing ? s.last : jobs_[s.first].previous) = j;
+  s.first = j;
+  ++s.queued;
+  ++groups_[s.group].queued;
+}
+
+void dispatch::unlink(job_ref j) {
+  auto& job = jobs_[j];
+  auto& s = streams_[job.stream];
+  (job.previous == nothing ? s.first : jobs_[job.previous].next) = job.next;
+  (job.next == nothing ? s.last : jobs_[job.next].previous) = job.previous;
+  --s.queued;
+  --groups_[s.group].queued;
+}
+
+void dispatch::leave(job_ref j) {
+  auto& job = jobs_[j];
+  const auto index = index_of(job.owner);
+  auto& o = owners_[index];
+  (job.newer == nothing ? o.newest : jobs_[job.newer].older) = job.older;
+  if (job.older != nothing) jobs_[job.older].newer = job.newer;
+  job.where = job_record::place::leaving;
+  --o.jobs;
+  --total_jobs_;
+  erase_owner_if_done(index);
+}
+
+void dispatch::leave_with(job_ref j, action::kind what) {
+  action a{what};
+  a.job = j;
+  a.worker = jobs_[j].worker;
+  a.owner = jobs_[j].owner;
+  leave(j);
+  actions_.push_back(a);
+}
+
+void dispatch::release(job_ref j) {
+  PP_ASSERT(jobs_[j].where == job_record::place::leaving);
+  jobs_[j].where = job_record::place::free;
+  jobs_.erase(j);
+}
+
+// --- numbers ---------------------------------------------------------------------------------------------------------
+
+duration dispatch::mean_run_time(owner_id owner) const {
+  const auto& mean = owners_[index_of(owner)].run_time;
+  // A job shorter than the clock's tick still is a finished job; zero means that none has finished.
+  return mean.is_known() ? std::max(mean.value(), duration(1)) : duration(0);
+}
+
+unsigned dispatch::running_workers() const {
+  unsigned count = 0;
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    count += workers_[w].is != worker_record::state::empty && workers_[w].live > 0 ? 1 : 0;
+  }
+  return count;
+}
+
+unsigned dispatch::running_workers(owner_id owner) const {
+  unsigned count = 0;
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    const auto& me = workers_[w];
+    if (me.is == worker_record::state::empty || me.live == 0) continue;
+    auto s = me.head;
+    while (me.at(s) == nothing) ++s;
+    count += jobs_[me.at(s)].owner == owner ? 1 : 0;
+  }
+  return count;
+}
+
+}  // namespace pp::worker

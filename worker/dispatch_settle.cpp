@@ -1,0 +1,391 @@
+// What dispatch decides: which worker gets a job, which is started, which makes room.
+#include <algorithm>
+
+#include "worker/dispatch.hpp"
+
+namespace pp::worker {
+namespace {
+
+constexpr auto work_ahead = std::chrono::milliseconds(20);    // in one worker's pipe, for short jobs
+constexpr auto short_job = std::chrono::milliseconds(1);      // above it no more than two jobs are bound to a worker
+constexpr auto time_slice = std::chrono::milliseconds(50);    // a worker serves its image this long before it must make room
+constexpr auto orphan_limit = std::chrono::seconds(60);       // how long workers are kept warm for an image without owners
+constexpr std::size_t most_pipe_bytes = 4U << 20U;            // ahead in one pipe, beyond the job that comes first
+
+}  // namespace
+
+void dispatch::settle(time_point now, std::vector<action>& out) {
+  PP_ASSERT(out.empty());
+  now_ = now;
+  next_look_ = time_point::max();
+  kill_overdue();
+  return_unfit();
+  if (is_refusing()) give_back_all();
+  shed_surplus();
+  make_room();
+  feed_all(true);  // before workers are started for what waits, and before anything is queued behind a running job
+  start_workers();
+  feed_all(false);
+  share_with_idle();
+  for (group_id g = 0; g < groups_.size(); ++g) even_out(g);
+  retire();
+  forget_groups();
+  out.swap(actions_);
+}
+
+// --- what must go ----------------------------------------------------------------------------------------------------
+
+void dispatch::kill_overdue() {
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    if (workers_[w].is != worker_record::state::starting) continue;
+    const auto limit = workers_[w].started + limits_.start_limit;
+    if (now_ < limit) {
+      look_again(limit);
+      continue;
+    }
+    workers_[w].overdue = true;
+    kill(w, true);
+  }
+}
+
+void dispatch::return_unfit() {
+  for (group_id g = 0; g < groups_.size(); ++g) {
+    if (groups_[g].unfit_reason.empty()) continue;
+    if (now_ >= groups_[g].unfit_until) {
+      groups_[g].unfit_reason.clear();
+      groups_[g].start_failures = 0;
+    } else if (groups_[g].queued > 0) {
+      return_unfit_of(g);
+    }
+  }
+}
+
+void dispatch::return_unfit_of(group_id g) {
+  const auto streams = groups_[g].streams;
+  for (const auto s : streams) {
+    if (streams_[s].queued == 0) continue;
+    const auto owner = jobs_[streams_[s].first].owner;
+    while (streams_[s].first != nothing) {
+      const auto j = streams_[s].first;
+      unlink(j);
+      leave_with(j, action::kind::unfit_job);
+    }
+    actions_.push_back({action::kind::unfit, nothing, g, nothing, owner});
+  }
+}
+
+void dispatch::give_back_all() {
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    auto& me = workers_[w];
+    if (me.is == worker_record::state::empty) continue;
+    for (auto s = me.next; me.live > 0 && s-- > me.head;) {
+      const auto j = me.at(s);
+      if (j == nothing) continue;
+      if (!take_back(w, s)) break;
+      leave_with(j, action::kind::not_started);
+    }
+  }
+  for (std::uint32_t s = 0; s < streams_.size(); ++s) {
+    while (streams_[s].queued > 0) {
+      const auto j = streams_[s].first;
+      unlink(j);
+      leave_with(j, action::kind::not_started);
+    }
+  }
+}
+
+void dispatch::shed_surplus() {
+  unsigned serving = 0;
+  for (group_id g = 0; g < groups_.size(); ++g) serving += groups_[g].is_used ? groups_[g].serving : 0;
+  while (serving > limits_.slots) {
+    worker_id victim = nothing;
+    for (worker_id w = 0; w < workers_.size(); ++w) {
+      const auto& me = workers_[w];
+      if (me.yields || me.is == worker_record::state::empty || me.is == worker_record::state::ending) continue;
+      if (victim == nothing || me.live < workers_[victim].live) victim = w;
+    }
+    PP_CHECK(victim != nothing);
+    begin_yield(victim, nothing, nothing);
+    --serving;
+  }
+}
+
+void dispatch::retire() {
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    auto& me = workers_[w];
+    if (!me.is_idle()) continue;
+    const auto& g = groups_[me.group];
+    const bool is_worn = limits_.recycle_after != 0 && me.done >= limits_.recycle_after;
+    const bool is_orphan = g.streams.empty() && now_ >= g.orphan_since + orphan_limit;
+    if (g.streams.empty() && !is_orphan) look_again(g.orphan_since + orphan_limit);
+    if (!me.yields && !is_worn && !is_orphan) continue;
+    stop_serving(w);
+    me.is = worker_record::state::ending;
+    actions_.push_back({action::kind::stop, w, me.group});
+  }
+}
+
+void dispatch::forget_groups() {
+  for (group_id g = 0; g < groups_.size(); ++g) {
+    auto& group = groups_[g];
+    if (!group.is_used || !group.streams.empty() || group.workers > 0 || group.reserved > 0) continue;
+    group.is_used = false;
+    groups_.erase(g);
+    actions_.push_back({action::kind::forget_group, nothing, g});
+  }
+}
+
+// --- who is next -----------------------------------------------------------------------------------------------------
+
+bool dispatch::wants_worker(const group_record& g) const {
+  return g.is_used && g.unfit_reason.empty() && g.queued + g.live > g.serving + g.reserved;
+}
+
+bool dispatch::may_start(const group_record& g) {
+  if (g.start_failures == 0) return true;
+  if (now_ < g.not_before) look_again(g.not_before);
+  return now_ >= g.not_before && g.starting == 0;  // one at a time shows whether it works again
+}
+
+/// Among equals the owner goes first that was given something the longest time ago.
+bool dispatch::comes_before(std::uint32_t a, std::uint32_t b, worker_id leaving_out) const {
+  const auto without = leaving_out == nothing ? nothing : workers_[leaving_out].tail;
+  const auto share = [&](std::uint32_t s) {
+    return owners_[streams_[s].owner].tails - (streams_[s].owner == without ? 1U : 0U);
+  };
+  if (share(a) != share(b)) return share(a) < share(b);
+  const auto turn_a = owners_[streams_[a].owner].turn, turn_b = owners_[streams_[b].owner].turn;
+  return turn_a != turn_b ? turn_a < turn_b : streams_[a].turn < streams_[b].turn;
+}
+
+dispatch::candidate dispatch::neediest() {
+  candidate best;
+  for (group_id g = 0; g < groups_.size(); ++g) {
+    if (!wants_worker(groups_[g]) || !may_start(groups_[g])) continue;
+    for (const auto s : groups_[g].streams) {
+      if (streams_[s].queued == 0 && streams_[s].live == 0) continue;
+      if (!best || comes_before(s, best.stream, nothing)) best.stream = s;
+    }
+  }
+  return best;
+}
+
+std::uint32_t dispatch::choose_stream(worker_id w) const {
+  std::uint32_t best = nothing;
+  for (const auto s : groups_[workers_[w].group].streams) {
+    if (streams_[s].queued > 0 && (best == nothing || comes_before(s, best, w))) best = s;
+  }
+  return best;
+}
+
+// --- workers for images ----------------------------------------------------------------------------------------------
+
+void dispatch::start_workers() {
+  if (is_refusing()) return;
+  while (processes_ < limits_.slots) {
+    const auto who = neediest();
+    if (!who) return;
+    start_worker(who);
+  }
+}
+
+void dispatch::start_worker(const candidate& who) {
+  const auto w = workers_.add();
+  const auto& s = streams_[who.stream];
+  auto& me = workers_[w];
+  me = {};
+  me.is = worker_record::state::starting;
+  me.group = s.group;
+  me.started = now_;
+  auto& g = groups_[s.group];
+  ++g.workers;
+  ++g.serving;
+  ++g.starting;
+  ++processes_;
+  owners_[s.owner].turn = ++turn_;
+  set_tail(w, s.owner);
+  look_again(now_ + limits_.start_limit);
+  actions_.push_back({action::kind::start, w, s.group});
+}
+
+void dispatch::make_room() {
+  if (is_refusing() || processes_ - freed_soon() < limits_.slots) return;
+  for (unsigned i = 0; i < limits_.slots; ++i) {
+    const auto who = neediest();
+    if (!who || !make_room_for(who)) return;
+  }
+}
+
+bool dispatch::make_room_for(const candidate& who) {
+  const auto& s = streams_[who.stream];
+  auto victim = idle_victim(s.group);
+  if (victim == nothing && s.queued > 0) victim = busy_victim(who);
+  if (victim == nothing) return false;
+  owners_[s.owner].turn = ++turn_;
+  begin_yield(victim, s.group, s.owner);
+  return true;
+}
+
+/// Processes that are ending anyway, and for nobody in particular.
+unsigned dispatch::freed_soon() const {
+  unsigned count = 0;
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    count += workers_[w].is == worker_record::state::ending && workers_[w].yields_to == nothing ? 1 : 0;
+  }
+  return count;
+}
+
+/// The worker of another image that has been idle for the longest time, and whose image has nothing to do.
+worker_id dispatch::idle_victim(group_id wanted) const {
+  worker_id best = nothing;
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    const auto& me = workers_[w];
+    if (!me.is_idle() || me.yields || me.group == wanted || groups_[me.group].queued > 0) continue;
+    if (best == nothing || me.last_used < workers_[best].last_used) best = w;
+  }
+  return best;
+}
+
+/// How many slots the owner that this worker serves, or is about to serve, has with it; 0 if that is `other`, or nobody.
+std::uint32_t dispatch::share_with_worker(worker_id w, std::uint32_t other) const {
+  const auto tail = workers_[w].tail;
+  const auto next = tail == nothing ? choose_stream(w) : nothing;
+  const auto owner = next == nothing ? tail : streams_[next].owner;
+  if (owner == nothing || owner == other) return 0;
+  return owners_[owner].tails + (tail == nothing ? 1 : 0);
+}
+
+/// A worker of the owner that has most, if that is two more than who needs one, or if who needs one has none at all.
+worker_id dispatch::busy_victim(const candidate& who) {
+  const auto& s = streams_[who.stream];
+  const auto mine = owners_[s.owner].tails;
+  worker_id best = nothing;
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    const auto& me = workers_[w];
+    if (!me.takes_jobs() || me.group == s.group) continue;
+    const auto theirs = share_with_worker(w, s.owner);
+    if (theirs == 0 || (theirs < mine + 2 && mine > 0)) continue;
+    if (now_ < me.ready_since + time_slice) {
+      look_again(me.ready_since + time_slice);
+      continue;
+    }
+    const auto most = best == nothing ? 0 : share_with_worker(best, s.owner);
+    if (theirs > most || (theirs == most && me.ready_since < workers_[best].ready_since)) best = w;
+  }
+  return best;
+}
+
+// --- jobs for workers ------------------------------------------------------------------------------------------------
+
+std::uint32_t dispatch::window_for(const stream_record& s) const {
+  if (!s.run_time.is_known() || s.run_time.value() > short_job) return 2;
+  const auto mean = std::max<duration>(s.run_time.value(), std::chrono::microseconds(1));
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(work_ahead / mean, 2, std::max(limits_.max_window, 2U)));
+}
+
+bool dispatch::may_take(const worker_record& w, const stream_record& s, std::uint32_t depth) const {
+  if (w.live >= depth || w.span() >= claim_slots) return false;
+  if (limits_.recycle_after != 0 && w.done + w.live >= limits_.recycle_after) return false;
+  if (w.live == 0) return true;
+  const auto window = w.live_long > 0 || is_long(s) ? 2U : std::min(w.window, window_for(s));
+  return w.live < std::min(window, limits_.max_window) && w.live_bytes + jobs_[s.first].size <= most_pipe_bytes;
+}
+
+void dispatch::feed_all(bool one_each) {
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    if (!workers_[w].takes_jobs()) continue;
+    const auto& g = groups_[workers_[w].group];
+    if (g.queued == 0 || !g.unfit_reason.empty()) continue;
+    // What is there is spread evenly; it is cheap to guess wrong, because unbegun jobs are taken back for idle workers.
+    const auto even = (g.queued + g.live + g.ready - 1) / std::max(g.ready, 1U);
+    feed(w, one_each ? 1 : std::max(even, 2U));
+  }
+}
+
+void dispatch::feed(worker_id w, std::uint32_t depth) {
+  for (;;) {
+    const auto s = choose_stream(w);
+    if (s == nothing) return;
+    auto& me = workers_[w];
+    if (!may_take(me, streams_[s], depth)) {
+      // Opens step by step, so that a wrong first impression of how short the jobs are costs little.
+      if (me.live >= me.window && me.window < window_for(streams_[s])) me.window *= 2;
+      return;
+    }
+    const auto j = streams_[s].first;
+    unlink(j);
+    owners_[streams_[s].owner].turn = streams_[s].turn = ++turn_;
+    put_in_pipe(w, j);
+  }
+}
+
+void dispatch::share_with_idle() {
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    const auto& me = workers_[w];
+    if (!me.takes_jobs() || me.live > 0) continue;
+    const auto& g = groups_[me.group];
+    const bool may_run_more = limits_.recycle_after == 0 || me.done < limits_.recycle_after;
+    if (g.queued == 0 && g.live > 1 && g.unfit_reason.empty() && may_run_more) share_with(w);
+  }
+}
+
+/// Takes half of what stands behind the fullest worker's running job.
+void dispatch::share_with(worker_id idle) {
+  worker_id from = nothing;
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    const auto& other = workers_[w];
+    if (other.is != worker_record::state::ready || other.group != workers_[idle].group || other.live < 2) continue;
+    if (from == nothing || other.live > workers_[from].live) from = w;
+  }
+  if (from == nothing) return;
+  const auto& to = workers_[idle];
+  auto wanted = std::min<std::uint64_t>(workers_[from].live / 2, claim_slots - to.span());
+  if (limits_.recycle_after != 0) wanted = std::min<std::uint64_t>(wanted, limits_.recycle_after - to.done);
+  std::vector<job_ref> taken;  // rarely needed, so its memory is not worth keeping
+  for (auto s = workers_[from].next; taken.size() < wanted && s-- > workers_[from].head;) {
+    const auto j = workers_[from].at(s);
+    if (j == nothing) continue;
+    if (!take_back(from, s)) break;
+    taken.push_back(j);
+  }
+  for (; !taken.empty(); taken.pop_back()) put_in_pipe(idle, taken.back());
+}
+
+/// Within one image: an owner with too small a share gets the place behind a running job of one that has more.
+void dispatch::even_out(group_id g) {
+  if (!groups_[g].is_used || groups_[g].queued == 0 || groups_[g].streams.size() < 2) return;
+  for (const auto s : groups_[g].streams) {
+    while (streams_[s].queued > 0 && displace({s})) {
+    }
+  }
+}
+
+bool dispatch::displace(candidate who) {
+  const auto& s = streams_[who.stream];
+  const auto mine = owners_[s.owner].tails;
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    const auto& me = workers_[w];
+    if (!me.takes_jobs() || me.group != s.group || me.live < 2 || me.live_long == 0 || me.tail == s.owner) continue;
+    auto first = me.head;
+    while (me.at(first) == nothing) ++first;
+    if (streams_[jobs_[me.at(first)].stream].owner != me.tail) continue;  // its turn comes already
+    if (owners_[me.tail].tails < mine + 2 && mine > 0) continue;
+    bool took = false;
+    for (auto q = me.next; q-- > first + 1 && me.live > 1;) {
+      const auto j = me.at(q);
+      if (j == nothing) continue;
+      if (!take_back(w, q)) break;
+      push_front(j);
+      took = true;
+    }
+    if (!took || me.live > 1 || !may_take(me, s, 2)) continue;
+    const auto j = s.first;
+    unlink(j);
+    owners_[s.owner].turn = streams_[who.stream].turn = ++turn_;
+    put_in_pipe(w, j);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace pp::worker
