@@ -57,7 +57,8 @@ class control_mapping {
  public:
   /// Node side: makes the memfd; fd() is then passed to the worker. Throws std::system_error.
   static control_mapping create();
-  /// Worker side: maps what it was given. Throws std::system_error if it is not a control page.
+  /// Worker side: maps what it was given, which stays the caller's to close; fd() is then -1. Throws std::system_error if it is
+  /// not a control page.
   static control_mapping open(int fd);
   control_mapping(control_mapping&& other) noexcept;
   control_mapping& operator=(control_mapping&& other) noexcept;

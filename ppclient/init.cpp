@@ -1,0 +1,46 @@
+#include "pp/init.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "base/log.hpp"
+#include "code/image.hpp"
+#include "worker/control.hpp"
+#include "worker/startup.hpp"
+
+namespace pp {
+namespace {
+
+std::atomic<bool> called{false};
+
+/// The node's process id if this process was started as a worker. The variable goes in any case, so that programs which this one
+/// or its jobs start are not taken for workers.
+std::optional<pid_t> take_worker_start() {
+  const char* value = std::getenv(worker::worker_variable);
+  if (value == nullptr) return std::nullopt;
+  std::string doubt;
+  const auto node = worker::read_start(value, doubt);
+  const std::string given = value;
+  ::unsetenv(worker::worker_variable);
+  if (!node) log::warn("worker_variable_ignored", {{"name", worker::worker_variable}, {"value", given}, {"reason", doubt}});
+  return node;
+}
+
+}  // namespace
+
+void init(int, char**) {
+  const auto node = take_worker_start();
+  called.store(true, std::memory_order_release);
+  if (node) {
+    // It was for this start only; the loader has read it and goes on using what it read.
+    ::unsetenv("LD_LIBRARY_PATH");
+    worker::run_worker(*node);
+  }
+  code::image::remember_program();
+}
+
+bool detail::is_initialised() noexcept { return called.load(std::memory_order_acquire); }
+
+}  // namespace pp

@@ -1,0 +1,173 @@
+#include "worker/output.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <iostream>
+#include <system_error>
+
+namespace pp::worker {
+namespace {
+
+// At the end of a job this much is read at most, so that another process that prints for ever cannot hold the result up.
+constexpr std::size_t most_at_end = 1024 * 1024;
+
+void flush_standard_streams() {
+  std::cout.flush();
+  std::cerr.flush();
+  std::clog.flush();
+  std::fflush(stdout);
+  std::fflush(stderr);
+}
+
+/// A thread of ours must not run the program's signal handlers.
+class all_signals_blocked {
+ public:
+  all_signals_blocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  all_signals_blocked(const all_signals_blocked&) = delete;
+  all_signals_blocked& operator=(const all_signals_blocked&) = delete;
+  ~all_signals_blocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+/// Reads what is there into `to`; false at the end of the pipe.
+bool read_some(int fd, kept_stream& to) {
+  const mutable_byte_view room = to.room();
+  const ssize_t got = ::read(fd, room.data(), room.size());
+  if (got > 0) to.grew(static_cast<std::size_t>(got));
+  return got > 0;
+}
+
+bool is_readable(int fd) {
+  pollfd what{fd, POLLIN, 0};
+  return fd >= 0 && ::poll(&what, 1, 0) > 0;
+}
+
+}  // namespace
+
+mutable_byte_view kept_stream::room() const {
+  if (total_ < stream_part) return {head_ + total_, stream_part - static_cast<std::size_t>(total_)};
+  const auto at = static_cast<std::size_t>((total_ - stream_part) % stream_part);
+  return {tail_ + at, stream_part - at};
+}
+
+std::uint64_t kept_stream::read(bytes& to) const {
+  const auto in_head = static_cast<std::size_t>(std::min<std::uint64_t>(total_, stream_part));
+  to.insert(to.end(), head_, head_ + in_head);
+  const std::uint64_t behind = total_ - in_head;
+  const auto in_tail = static_cast<std::size_t>(std::min<std::uint64_t>(behind, stream_part));
+  // The ring's oldest byte stands where the next one would be written, once it is full.
+  const auto oldest = behind > stream_part ? static_cast<std::size_t>(behind % stream_part) : 0;
+  to.insert(to.end(), tail_ + oldest, tail_ + in_tail);
+  to.insert(to.end(), tail_, tail_ + oldest);
+  return behind - in_tail;
+}
+
+output_capture::output_capture(control_page& page, code::descriptor out, code::descriptor err)
+    : page_(page), ends_{std::move(out), std::move(err)}, stop_(::eventfd(0, EFD_CLOEXEC)) {
+  if (!stop_) throw std::system_error(errno, std::generic_category(), "cannot watch the output of jobs");
+  for (const auto& end : ends_) {
+    ::fcntl(end.get(), F_SETFL, ::fcntl(end.get(), F_GETFL) | O_NONBLOCK);
+  }
+  const all_signals_blocked blocked;
+  thread_ = std::thread([this] { watch(); });
+  ::pthread_setname_np(thread_.native_handle(), "pp-output");
+}
+
+output_capture::~output_capture() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(stop_.get(), &one, sizeof one);
+  thread_.join();
+}
+
+kept_stream output_capture::stream(int which) const {
+  output_stream_page& s = page_.streams[which];
+  return {s.head, s.tail, s.total.load(std::memory_order_relaxed)};
+}
+
+/// Requires: mutex_ is held.
+void output_capture::drain(int which, std::size_t limit) {
+  kept_stream to = stream(which);
+  const std::uint64_t end = to.total() + limit;
+  while (to.total() < end && read_some(ends_[which].get(), to)) {
+  }
+  page_.streams[which].total.store(to.total(), std::memory_order_release);
+}
+
+void output_capture::watch() {
+  pollfd watched[3] = {{ends_[0].get(), POLLIN, 0}, {ends_[1].get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
+  while (watched[2].revents == 0) {
+    if (::poll(watched, 3, -1) < 0) continue;
+    for (int which = 0; which < 2; ++which) {
+      if ((watched[which].revents & POLLIN) != 0) {
+        const std::lock_guard lock(mutex_);
+        drain(which, stream_part);
+      } else if (watched[which].revents != 0) {
+        watched[which].fd = -1;  // the job closed its standard output: nothing more can come
+      }
+    }
+  }
+}
+
+bool output_capture::anything_waits() const {
+  pollfd both[2] = {{ends_[0].get(), POLLIN, 0}, {ends_[1].get(), POLLIN, 0}};
+  return ::poll(both, 2, 0) > 0;
+}
+
+std::optional<printed_text> output_capture::take() {
+  flush_standard_streams();  // may block until watch() has made room, so without the lock
+  const std::lock_guard lock(mutex_);
+  if (anything_waits()) {
+    drain(0, most_at_end);
+    drain(1, most_at_end);
+  }
+  const kept_stream out = stream(0), err = stream(1);
+  if (out.total() == 0 && err.total() == 0) return std::nullopt;
+  printed_text text;
+  text.out_dropped = out.read(text.out);
+  text.err_dropped = err.read(text.err);
+  for (auto& s : page_.streams) s.total.store(0, std::memory_order_release);
+  return text;
+}
+
+void output_capture::discard() { take(); }
+
+namespace {
+
+/// A copy of one stream, because whoever can write the page may still do so.
+std::uint64_t read_stream_after_crash(const output_stream_page& page, int fd, bytes& to) {
+  const std::uint64_t total = page.total.load(std::memory_order_acquire);
+  bytes copy(2 * stream_part);
+  const auto in_head = static_cast<std::size_t>(std::min<std::uint64_t>(total, stream_part));
+  const auto in_tail = static_cast<std::size_t>(std::min<std::uint64_t>(total - in_head, stream_part));
+  std::copy_n(page.head, in_head, copy.begin());
+  std::copy_n(page.tail, in_tail, copy.begin() + stream_part);
+  kept_stream kept(copy.data(), copy.data() + stream_part, total);
+  while (kept.total() - total < most_at_end && is_readable(fd) && read_some(fd, kept)) {
+  }
+  return kept.read(to);
+}
+
+}  // namespace
+
+printed_text read_after_crash(const control_page& page, int out_fd, int err_fd) {
+  printed_text text;
+  text.out_dropped = read_stream_after_crash(page.streams[0], out_fd, text.out);
+  text.err_dropped = read_stream_after_crash(page.streams[1], err_fd, text.err);
+  return text;
+}
+
+}  // namespace pp::worker

@@ -1,0 +1,80 @@
+// What a job prints: kept apart from the pipe to the node, bounded, and delivered with the result.
+//
+// Descriptors 1 and 2 of a worker are pipes whose read ends the worker holds itself. A thread moves what arrives into the
+// control page, so a job that prints for ever never blocks and never grows memory, and the node can read it after a crash.
+// A job's output is what arrived between the end of the job before and its own end; what was printed before the worker was ready
+// (static initialisers) belongs to no job: it is shown only if the worker does not get ready.
+// Threads: as said at each function. Must not know: jobs, results.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "base/bytes.hpp"
+#include "code/descriptor.hpp"
+#include "wire/message.hpp"
+#include "worker/control.hpp"
+
+namespace pp::worker {
+
+/// One stream's bytes: the first part, and a ring of the last part. Points into memory of somebody else.
+class kept_stream {
+ public:
+  kept_stream(std::uint8_t* head, std::uint8_t* tail, std::uint64_t total) : head_(head), tail_(tail), total_(total) {}
+
+  std::uint64_t total() const { return total_; }
+  /// Where the next bytes belong; never empty. After writing there, grew().
+  mutable_byte_view room() const;
+  void grew(std::size_t count) { total_ += count; }
+  /// Appends to `to` what is kept; returns how many bytes are missing between the two parts.
+  std::uint64_t read(bytes& to) const;
+
+ private:
+  std::uint8_t* head_;
+  std::uint8_t* tail_;
+  std::uint64_t total_;
+};
+
+/// What a job printed, as bytes of our own.
+struct printed_text {
+  bytes out, err;
+  std::uint64_t out_dropped = 0, err_dropped = 0;
+
+  bool empty() const { return out.empty() && err.empty(); }
+  wire::output view() const { return {out_dropped, err_dropped, out, err}; }
+};
+
+/// Worker side.
+class output_capture {
+ public:
+  /// Starts the thread; owns the read ends. `page` must outlive this.
+  output_capture(control_page& page, code::descriptor out, code::descriptor err);
+  output_capture(const output_capture&) = delete;
+  output_capture& operator=(const output_capture&) = delete;
+  ~output_capture();
+
+  /// Flushes C and C++ output streams, then gives what was printed since the last call; nothing if that is nothing.
+  /// Threads: the one that runs jobs.
+  std::optional<printed_text> take();
+  /// Forgets what was printed so far. Threads: the same.
+  void discard();
+
+ private:
+  void watch();
+  void drain(int which, std::size_t limit);
+  bool anything_waits() const;
+  kept_stream stream(int which) const;
+
+  control_page& page_;
+  std::mutex mutex_;  ///< guards the page's streams and the reading ends
+  code::descriptor ends_[2];
+  code::descriptor stop_;
+  std::thread thread_;
+};
+
+/// Node side, after the worker's death: what its running job had printed, or what came before READY. The page and the read ends
+/// are hostile; nothing in them can make this read out of bounds, block, or take more than 2 MiB. -1 for no read end.
+printed_text read_after_crash(const control_page& page, int out_fd, int err_fd);
+
+}  // namespace pp::worker

@@ -1,0 +1,175 @@
+#include "worker/runner.hpp"
+
+#include <cxxabi.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <limits>
+#include <optional>
+#include <typeinfo>
+
+#include "base/clock.hpp"
+#include "code/loaded.hpp"
+#include "code/manifest.hpp"
+#include "pp/detail/thunk.hpp"
+#include "worker/thunks.hpp"
+
+namespace pp::worker {
+namespace {
+
+// Memory of a result of this size is kept for the next one of its kind: fresh memory costs more than the copy into it.
+constexpr std::size_t largest_kept = 65 * 1024 * 1024;
+// Above a value of this size its printed output is left out, so that both together never exceed one message.
+constexpr std::size_t largest_value = std::size_t{1} << 30U;
+constexpr std::size_t most_beside_output = wire::max_message_bytes - 4 * stream_part - 64;
+
+class image_lookup final : public code_lookup {
+ public:
+  std::string open(byte_view manifest) override {
+    const auto decoded = code::decode_manifest(manifest);
+    if (!decoded) return "the node sent a list of this program's files that makes no sense";
+    image_.emplace(*decoded);
+    return image_->problem();
+  }
+  const void* address_of(code::location l) const override { return image_->address_of(l); }
+
+ private:
+  std::optional<code::loaded_image> image_;
+};
+
+std::string demangled(const std::type_info& type) {
+  int status = 0;
+  char* text = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
+  std::string readable = status == 0 ? text : type.name();
+  std::free(text);
+  return readable;
+}
+/// Of the exception that is being handled. There is none for those that did not come from C++.
+std::string current_exception_type() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  return type != nullptr ? demangled(*type) : std::string();
+}
+
+std::uint32_t microseconds_since(time_point start) {
+  const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(now() - start).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(passed, 0, std::numeric_limits<std::uint32_t>::max()));
+}
+
+wire::failure failure_in_words(std::string type, std::string what) { return {0, 0, std::move(type), std::move(what)}; }
+
+constexpr std::uint16_t number(errc e) { return static_cast<std::uint16_t>(e); }
+
+/// True in a process that a job forked and that returned from the job: it must not answer.
+std::atomic<bool> is_forked_child{false};
+void watch_for_forks() {
+  static const int once = pthread_atfork(nullptr, nullptr, [] { is_forked_child.store(true, std::memory_order_relaxed); });
+  static_cast<void>(once);
+}
+
+}  // namespace
+
+std::unique_ptr<code_lookup> own_image() { return std::make_unique<image_lookup>(); }
+
+runner::runner(worker_pipe& pipe, control_mapping& control, output_capture& output, code_lookup& code)
+    : pipe_(pipe), control_(control), output_(output), code_(code) {
+  watch_for_forks();
+}
+
+void runner::run() {
+  pipe_message message;
+  while (pipe_.read(message) && on_message(message)) {
+  }
+}
+
+/// False ends the worker. Messages of a newer node that this program does not know are passed over.
+bool runner::on_message(const pipe_message& message) {
+  if (message.head.type == wire::message_type::image && !has_image_) return on_image(message.payload);
+  if (message.head.type == wire::message_type::submit) return has_image_ && on_submit(message);
+  return true;
+}
+
+bool runner::on_image(byte_view payload) {
+  const auto image = wire::decode_image(payload);
+  const std::string problem = image ? code_.open(image->manifest) : "the node sent an IMAGE that makes no sense";
+  if (problem.empty()) {
+    has_image_ = true;
+    output_.discard();
+    return pipe_.write({0, wire::message_type::ready, 0, 0, 0}, {});
+  }
+  bytes refusal;
+  wire::encode_unfit({0, problem}, refusal);
+  pipe_.write({0, wire::message_type::unfit, 0, 0, 0}, {refusal});
+  return false;
+}
+
+bool runner::on_submit(const pipe_message& message) {
+  const std::uint64_t sequence = next_sequence_++;
+  if (!control_.move(sequence, claim::queued, claim::claimed)) return true;
+  const outcome how = execute(message.payload);
+  if (is_forked_child.load(std::memory_order_relaxed)) ::_exit(0);
+  const bool sent = send_result(message.head, how);
+  control_.set(sequence, claim::done);
+  if (value_.capacity() > largest_kept) value_.reset();
+  return sent;
+}
+
+runner::outcome runner::execute(byte_view payload) {
+  value_.clear();
+  const time_point start = now();
+  const auto job = wire::decode_submit(payload);
+  outcome how = job ? call(*job, payload.subspan(wire::submit::size))
+                    : outcome{number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), 0};
+  how.run_us = microseconds_since(start);
+  if (how.code != wire::code_value) value_.clear();
+  return how;
+}
+
+runner::outcome runner::call(const wire::submit& job, byte_view arguments) {
+  const void* decoder = code_.address_of(job.decoder);
+  if (decoder == nullptr || !is_registered_thunk(decoder)) {
+    return {number(errc::bad_message), failure_in_words("", "pp: the job names a decoder that this program does not have"), 0};
+  }
+  if (job.function == code::no_location) return call_thunk(decoder, 0, arguments);
+  if (code::marker_of(job.function) == code::virtual_marker) {
+    return call_thunk(decoder, code::offset_of(job.function), arguments);
+  }
+  const void* function = code_.address_of(job.function);
+  if (function == nullptr) {
+    return {number(errc::bad_message), failure_in_words("", "pp: the job names a function that this program does not have"), 0};
+  }
+  return call_thunk(decoder, reinterpret_cast<std::uintptr_t>(function), arguments);
+}
+
+/// The only place where user code runs.
+runner::outcome runner::call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments) {
+  try {
+    reinterpret_cast<detail::thunk>(const_cast<void*>(decoder))(function, arguments.data(), arguments.size(), value_);
+    if (value_.size() > largest_value) throw detail::oversized_result();
+    return {};
+  } catch (const detail::bad_arguments& e) {
+    return {number(errc::bad_message), failure_in_words("", e.what()), 0};
+  } catch (const std::exception& e) {
+    return {number(errc::job_threw), failure_in_words(demangled(typeid(e)), e.what()), 0};
+  } catch (...) {
+    return {number(errc::job_threw), failure_in_words(current_exception_type(), "unknown exception type"), 0};
+  }
+}
+
+bool runner::send_result(const wire::frame_header& job, const outcome& how) {
+  bytes printed, failed;
+  if (const auto text = output_.take(); text && value_.size() < most_beside_output) wire::encode_output(text->view(), printed);
+  if (how.code != wire::code_value) wire::encode_failure(how.why, failed);
+  std::array<std::uint8_t, wire::result_head::size> head{};
+  wire::encode_result_head({1, printed.empty() ? std::uint8_t{0} : wire::result_head::flag_output, how.code, how.run_us},
+                           head.data());
+  return pipe_.write({0, wire::message_type::result, 0, job.attempt, job.job},
+                     {head, printed, failed, byte_view(value_.data(), value_.size())});
+}
+
+}  // namespace pp::worker

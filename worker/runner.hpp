@@ -1,0 +1,65 @@
+// Inside the worker: decode, call, encode the value or the exception; one job at a time.
+//
+// Promises: every SUBMIT that was not taken back gets exactly one RESULT, written before the next job begins, whatever the job
+// throws; only its crash (or its own call of exit) leaves it without. A job is claimed right before it runs and marked done right
+// after its result was written. A child process that a job forked never answers in its place.
+// Threads: one, the main thread, so that jobs may use what wants it. Must not know: nodes, clients, sockets.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "code/location.hpp"
+#include "pp/detail/payload.hpp"
+#include "wire/message.hpp"
+#include "worker/control.hpp"
+#include "worker/output.hpp"
+#include "worker/worker_pipe.hpp"
+
+namespace pp::worker {
+
+/// Where functions are in this process: the program's image in life, a table in tests.
+class code_lookup {
+ public:
+  virtual ~code_lookup() = default;
+  /// Checks this process against an encoded manifest. Returns why it does not fit, in words; empty if it does.
+  virtual std::string open(byte_view manifest) = 0;
+  /// Null if there is no code at that location.
+  virtual const void* address_of(code::location l) const = 0;
+};
+/// The image of this very process.
+std::unique_ptr<code_lookup> own_image();
+
+class runner {
+ public:
+  runner(worker_pipe& pipe, control_mapping& control, output_capture& output, code_lookup& code);
+
+  /// Serves until the node closes the pipe. Jobs run inside.
+  void run();
+
+ private:
+  struct outcome {
+    std::uint16_t code = wire::code_value;
+    wire::failure why;
+    std::uint32_t run_us = 0;
+  };
+
+  bool on_message(const pipe_message& message);
+  bool on_image(byte_view payload);
+  bool on_submit(const pipe_message& message);
+  outcome execute(byte_view payload);
+  outcome call(const wire::submit& job, byte_view arguments);
+  outcome call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments);
+  bool send_result(const wire::frame_header& job, const outcome& how);
+
+  worker_pipe& pipe_;
+  control_mapping& control_;
+  output_capture& output_;
+  code_lookup& code_;
+  bool has_image_ = false;
+  std::uint64_t next_sequence_ = 0;
+  detail::payload value_;  ///< of the running job; kept for its memory
+};
+
+}  // namespace pp::worker

@@ -1,0 +1,144 @@
+#include "worker/startup.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <iostream>
+#include <string_view>
+#include <utility>
+
+#include "code/image.hpp"
+#include "worker/runner.hpp"
+
+namespace pp::worker {
+namespace {
+
+// Programs and libraries expect low numbers for themselves, and some close a few of them blindly.
+constexpr int first_private_fd = 100;
+
+bool is_stream_socket(int fd) {
+  int kind = 0;
+  socklen_t size = sizeof kind;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &size) == 0 && kind == SOCK_STREAM;
+}
+bool is_pipe(int fd) {
+  struct stat about;
+  return ::fstat(fd, &about) == 0 && S_ISFIFO(about.st_mode);
+}
+bool is_control_page(int fd) {
+  struct stat about;
+  return ::fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size == sizeof(control_page);
+}
+
+/// A job's own children do not get it: they could keep the pipe open after the worker's death.
+code::descriptor made_private(int fd) {
+  const int high = ::fcntl(fd, F_DUPFD_CLOEXEC, first_private_fd);
+  if (high < 0) {  // a very low limit of open files
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return code::descriptor(fd);
+  }
+  ::close(fd);
+  return code::descriptor(high);
+}
+
+/// The worker dies with its node. The signal follows only what happens after the call, hence the second look.
+void die_with(pid_t node) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != node) ::_exit(0);
+}
+
+/// What the program's static initialisers may have ignored or blocked. Handlers they installed stay: sanitizers need theirs.
+void restore_signals() {
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction now;
+    if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) ::signal(number, SIG_DFL);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+}
+
+/// When memory runs out, jobs go before the node does.
+void offer_to_oom_killer() {
+  if (std::FILE* score = std::fopen("/proc/self/oom_score_adj", "we")) {
+    std::fputs("500", score);
+    std::fclose(score);
+  }
+}
+
+void confine() {
+  ::umask(077);
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  ::prctl(PR_SET_NAME, "pp-worker");
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  offer_to_oom_killer();
+}
+
+[[noreturn]] void end_process(int status) {
+  std::cout.flush();
+  std::clog.flush();
+  std::fflush(nullptr);
+  ::_exit(status);
+}
+
+/// A job may itself use a client, whose program is this one. Where that cannot be, the job is told when it tries.
+void remember_program() {
+  try {
+    code::image::remember_program();
+  } catch (const std::exception&) {
+  }
+}
+
+void serve() {
+  worker_pipe pipe(made_private(worker_pipe_fd));
+  control_mapping control = control_mapping::open(worker_control_fd);
+  ::close(worker_control_fd);
+  output_capture output(control.page(), made_private(worker_stdout_fd), made_private(worker_stderr_fd));
+  const auto code = own_image();
+  runner(pipe, control, output, *code).run();
+  end_process(0);  // inside, because the capture's thread must still read what is flushed
+}
+
+}  // namespace
+
+std::optional<pid_t> read_start(const char* value, std::string& doubt) {
+  const std::string_view text = value;
+  pid_t node = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), node);
+  if (error != std::errc() || end != text.data() + text.size() || node <= 0) {
+    doubt = "it is no process id";
+  } else if (!is_stream_socket(worker_pipe_fd) || !is_control_page(worker_control_fd) || !is_pipe(worker_stdout_fd) ||
+             !is_pipe(worker_stderr_fd)) {
+    doubt = "the descriptors of a worker are missing";
+  } else {
+    return node;
+  }
+  return std::nullopt;
+}
+
+void run_worker(pid_t node) {
+  die_with(node);
+  ::close(worker_program_fd);
+  restore_signals();
+  confine();
+  remember_program();
+  try {
+    serve();
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "pp: this process cannot be a worker: %s\n", e.what());
+  }
+  end_process(1);
+}
+
+}  // namespace pp::worker

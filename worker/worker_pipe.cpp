@@ -1,0 +1,162 @@
+#include "worker/worker_pipe.hpp"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
+namespace pp::worker {
+namespace {
+
+constexpr std::size_t buffer_size = wire::max_frame_payload + wire::frame_header_size;
+// An assembly of this size is kept for the next message of its kind: fresh memory costs more than the copy into it.
+constexpr std::size_t largest_kept = 65 * 1024 * 1024;
+
+/// What is still to be sent of a list of parts.
+class remaining_parts {
+ public:
+  explicit remaining_parts(std::initializer_list<byte_view> parts) : parts_(parts) {
+    for (const byte_view part : parts_) size_ += part.size();
+  }
+  std::size_t size() const { return size_; }
+  /// Moves the next `count` bytes to the end of `to`.
+  void take(std::size_t count, std::vector<iovec>& to) {
+    size_ -= count;
+    while (count > 0) {
+      byte_view& part = parts_[next_];
+      const std::size_t now = std::min(count, part.size());
+      if (now > 0) to.push_back({const_cast<std::uint8_t*>(part.data()), now});
+      part = part.subspan(now);
+      count -= now;
+      if (part.empty()) ++next_;
+    }
+  }
+
+ private:
+  std::vector<byte_view> parts_;
+  std::size_t next_ = 0;
+  std::size_t size_ = 0;
+};
+
+bool send_all(int socket, std::vector<iovec>& pieces) {
+  msghdr what{};
+  what.msg_iov = pieces.data();
+  what.msg_iovlen = pieces.size();
+  while (what.msg_iovlen > 0) {
+    const ssize_t sent = ::sendmsg(socket, &what, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return false;
+    auto gone = static_cast<std::size_t>(sent);
+    for (; what.msg_iovlen > 0 && gone >= what.msg_iov->iov_len; ++what.msg_iov, --what.msg_iovlen) {
+      gone -= what.msg_iov->iov_len;
+    }
+    if (what.msg_iovlen > 0) {
+      what.msg_iov->iov_base = static_cast<std::uint8_t*>(what.msg_iov->iov_base) + gone;
+      what.msg_iov->iov_len -= gone;
+    }
+  }
+  return true;
+}
+
+ssize_t receive_some(int socket, std::uint8_t* to, std::size_t size) {
+  for (;;) {
+    const ssize_t got = ::recv(socket, to, size, 0);
+    if (got >= 0 || errno != EINTR) return got;
+  }
+}
+
+}  // namespace
+
+worker_pipe::worker_pipe(code::descriptor socket) : socket_(std::move(socket)), buffer_(buffer_size) {}
+
+/// Receives until `wanted` bytes are in the buffer, and whatever comes with them.
+bool worker_pipe::fill(std::size_t wanted) {
+  if (end_ - begin_ >= wanted) return true;
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (begin_ + wanted > buffer_.size()) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  while (end_ - begin_ < wanted) {
+    const ssize_t got = receive_some(socket_.get(), buffer_.data() + end_, buffer_.size() - end_);
+    if (got <= 0) return false;
+    end_ += static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+bool worker_pipe::receive(std::uint8_t* to, std::size_t size) {
+  while (size > 0) {
+    const ssize_t got = receive_some(socket_.get(), to, size);
+    if (got <= 0) return false;
+    to += got;
+    size -= static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+bool worker_pipe::read_header(wire::frame_header& head) {
+  if (!fill(wire::frame_header_size)) return false;
+  const auto decoded = wire::decode_frame_header(buffer_.data() + begin_);
+  if (!decoded) return false;
+  head = *decoded;
+  begin_ += wire::frame_header_size;
+  return true;
+}
+
+bool worker_pipe::read(pipe_message& message) {
+  if (assembled_.capacity() > largest_kept) assembled_.reset();
+  if (!read_header(message.head)) return false;
+  if ((message.head.flags & wire::flag_more) != 0) return assemble(message.head, message);
+  if (!fill(message.head.length)) return false;
+  message.payload = byte_view(buffer_).subspan(begin_, message.head.length);
+  begin_ += message.head.length;
+  return true;
+}
+
+bool worker_pipe::assemble(const wire::frame_header& first, pipe_message& message) {
+  assembled_.clear();
+  wire::frame_header frame = first;
+  for (;;) {
+    if (assembled_.size() + frame.length > wire::max_message_bytes) return false;
+    if (!append_frame(frame.length)) return false;
+    if ((frame.flags & wire::flag_more) == 0) break;
+    if (!read_header(frame)) return false;
+    if (frame.type != first.type || frame.job != first.job) return false;  // one message at a time on this road
+  }
+  message.payload = {assembled_.data(), assembled_.size()};
+  return true;
+}
+
+/// Received from the socket straight to its place, except what had already come with the header.
+bool worker_pipe::append_frame(std::size_t length) {
+  const std::size_t here = std::min(length, end_ - begin_);
+  std::uint8_t* to = assembled_.extend(length);
+  std::copy_n(buffer_.data() + begin_, here, to);
+  begin_ += here;
+  return receive(to + here, length - here);
+}
+
+bool worker_pipe::write(const wire::frame_header& head, std::initializer_list<byte_view> parts) {
+  remaining_parts rest(parts);
+  std::array<std::uint8_t, wire::frame_header_size> encoded{};
+  std::vector<iovec> pieces;
+  do {
+    wire::frame_header frame = head;
+    frame.length = static_cast<std::uint32_t>(std::min<std::size_t>(rest.size(), wire::max_frame_payload));
+    frame.flags = rest.size() > frame.length ? wire::flag_more : 0;
+    wire::encode_frame_header(frame, encoded.data());
+    pieces.assign(1, {encoded.data(), encoded.size()});
+    rest.take(frame.length, pieces);
+    if (!send_all(socket_.get(), pieces)) return false;
+  } while (rest.size() > 0);
+  return true;
+}
+
+}  // namespace pp::worker
