@@ -1,4 +1,4 @@
-#include "pp/error.hpp"
+#include "base/result.hpp"
 
 #include <sstream>
 
@@ -7,7 +7,8 @@
 namespace pp {
 namespace {
 
-const char* text_of(errc e) {
+// Null for a number that is none of ours.
+const char* known_text_of(errc e) {
   switch (e) {
     case errc::disconnected: return "the connection to the node was lost";
     case errc::overloaded: return "the node refuses more work for now";
@@ -28,7 +29,12 @@ const char* text_of(errc e) {
     case errc::bad_option: return "an option is out of range";
     case errc::not_shippable: return "the function cannot be sent to a node";
   }
-  return "an unknown error";
+  return nullptr;
+}
+
+const char* text_of(errc e) {
+  const char* const known = known_text_of(e);
+  return known != nullptr ? known : "an unknown error";
 }
 
 condition group_of(errc e) {
@@ -85,6 +91,8 @@ std::string describe(errc code, const job_error::details& d) {
 }
 
 }  // namespace
+
+bool is_known(errc code) noexcept { return known_text_of(code) != nullptr; }
 
 const std::error_category& error_category() noexcept {
   static const pp_category instance;

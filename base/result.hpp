@@ -13,4 +13,7 @@ using result = boost::system::result<T, std::error_code>;
 /// What every decoder gives for bytes that cannot be what they claim to be.
 inline std::error_code malformed() { return make_error_code(errc::bad_message); }
 
+/// False for a number from a newer peer.
+bool is_known(errc code) noexcept;
+
 }  // namespace pp

@@ -94,7 +94,7 @@ std::string link::name() const {
 // --- life ------------------------------------------------------------------------------------------------------------
 
 net::awaitable<void> link::run() {
-  for (;;) {
+  while (!is_leaving_) {
     co_await wait_before_next_dial();
     co_await connect_once();
   }
@@ -157,6 +157,7 @@ void link::note_failure(const std::exception& e) {
     if (io->code() == net::operation_aborted && !reason_.empty()) why = reason_;
   }
   reason_ = why;
+  if (is_leaving_) return;
   if (is_welcome_ || state_ == link_state::refused) {
     log::warn("node_lost", {{"node", name()}, {"address", address()}, {"reason", reason_}});
   } else {
@@ -355,6 +356,7 @@ void link::query_stats(std::function<void(std::string)> done) {
 }
 
 net::awaitable<void> link::say_goodbye(time_point limit) {
+  is_leaving_ = true;
   if (!channel_) co_return;
   bytes payload;
   wire::encode_goodbye({static_cast<std::uint16_t>(errc::closed), 0, "the client is closing"}, payload);

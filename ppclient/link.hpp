@@ -145,7 +145,7 @@ class link final : private net::channel::handler {
   std::vector<place> places_;
   std::optional<auth::node_id> expected_, id_;
   bool is_static_;
-  bool is_resting_ = false;
+  bool is_resting_ = false, is_leaving_ = false;
   link_state state_ = link_state::found;
   std::string reason_;
   std::string connected_to_;

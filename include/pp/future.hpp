@@ -39,8 +39,8 @@ class [[nodiscard]] future {
   R get() {
     const detail::job_handle job = std::move(job_);
     job.wait();
-    const auto bytes = job.value_or_throw();
-    if constexpr (!std::is_void_v<R>) return detail::decode_value<R>(bytes.data, bytes.size);
+    const auto value = job.value_or_throw();
+    if constexpr (!std::is_void_v<R>) return detail::decode_value<R>(value.data, value.size);
   }
 
   /// Blocks until the job is done; get() then returns at once.

@@ -1,10 +1,10 @@
-#include "ppserver/credit.hpp"
+#include "worker/credit.hpp"
 
 #include <random>
 
 #include <gtest/gtest.h>
 
-namespace pp::ppserver {
+namespace pp::worker {
 namespace {
 
 using namespace std::chrono_literals;
@@ -177,4 +177,4 @@ TEST(FairShare, IsNeverLessThanOneSlot) {
 }
 
 }  // namespace
-}  // namespace pp::ppserver
+}  // namespace pp::worker

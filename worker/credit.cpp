@@ -1,10 +1,10 @@
-#include "ppserver/credit.hpp"
+#include "worker/credit.hpp"
 
 #include <algorithm>
 
 #include "base/check.hpp"
 
-namespace pp::ppserver {
+namespace pp::worker {
 
 namespace {
 constexpr std::uint32_t at_least_one(unsigned slots) { return std::max(slots, 1U); }
@@ -88,4 +88,4 @@ unsigned fair_share::share_of(std::uint64_t session, time_point now) const {
   return std::max(1U, (slots_ + sharing - 1) / sharing);
 }
 
-}  // namespace pp::ppserver
+}  // namespace pp::worker

@@ -15,7 +15,7 @@
 
 #include "base/clock.hpp"
 
-namespace pp::ppserver {
+namespace pp::worker {
 
 class credit_window {
  public:
@@ -84,4 +84,4 @@ class fair_share {
   std::map<std::uint64_t, time_point> last_busy_;
 };
 
-}  // namespace pp::ppserver
+}  // namespace pp::worker

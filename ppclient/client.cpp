@@ -1,0 +1,211 @@
+// The only place where two threads meet: user calls in, completions out (both through record_pool and its lock).
+#include "pp/client.hpp"
+
+#include <future>
+#include <thread>
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "base/log.hpp"
+#include "pp/init.hpp"
+#include "ppclient/cluster.hpp"
+#include "ppclient/settings.hpp"
+
+namespace pp {
+namespace {
+
+ppclient::client_keys find_keys(const options& o) {
+  ppclient::client_keys out;
+  auth::key_source from;
+  if (!o.secret_file.empty()) from.file = o.secret_file;
+  from.absent_is_empty = true;  // without a key there still are local workers
+  auto loaded = auth::load_keyring(from);
+  if (loaded.keys.empty()) {
+    out.why_none = "no keyring: start ppserver once on this machine, or bring a key with 'ppserver key import'";
+    return out;
+  }
+  out.keys = std::move(loaded.keys);
+  out.origin = loaded.origin;
+  return out;
+}
+
+// The I/O thread must not run the program's signal handlers.
+class blocked_signals {
+ public:
+  blocked_signals() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~blocked_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const auto& p : parts) out += (out.empty() ? "" : ", ") + p;
+  return out.empty() ? "none" : out;
+}
+
+}  // namespace
+
+namespace detail {
+
+class client_core {
+ public:
+  explicit client_core(const options& o)
+      : settings_(ppclient::complete(o)),
+        keys_(find_keys(settings_)),
+        records_(std::make_shared<record_pool>(settings_.max_pending_bytes, [this] { wake(); })),
+        cluster_(io_.get_executor(), settings_, keys_, *records_, images_) {
+    records_->echo_output = settings_.echo_output;
+    const blocked_signals during_start;
+    thread_ = std::thread([this] { run(); });
+  }
+  ~client_core() { close(); }
+
+  const std::shared_ptr<record_pool>& records() const { return records_; }
+  ppclient::image_book& images() { return images_; }
+
+  /// Runs `question` on the I/O thread and waits for its answer; after close() at once, on this thread.
+  template <class Q>
+  auto ask(Q question) -> decltype(question(std::declval<ppclient::cluster&>())) {
+    using answer = decltype(question(cluster_));
+    if (is_closed_.load()) return question(cluster_);
+    auto promise = std::make_shared<std::promise<answer>>();
+    auto future = promise->get_future();
+    net::post(io_, [this, promise, question = std::move(question)]() mutable { promise->set_value(question(cluster_)); });
+    return future.get();
+  }
+
+  void close() {
+    if (is_closing_.exchange(true)) return;
+    records_->close();
+    net::post(io_, [this] { closing_.spawn("close", close_all()); });
+    thread_.join();
+    is_closed_ = true;
+  }
+
+ private:
+  void run() {
+    pthread_setname_np(pthread_self(), "pp-io");
+    cluster_.start();
+    auto work = net::asio::make_work_guard(io_);
+    stop_ = [&work] { work.reset(); };
+    io_.run();
+  }
+  void wake() {
+    net::post(io_, [this] { cluster_.on_submitted(); });
+  }
+  net::awaitable<void> close_all() {
+    co_await cluster_.close();
+    stop_();
+  }
+
+  const options settings_;
+  const ppclient::client_keys keys_;
+  net::io_context io_{1};
+  std::shared_ptr<record_pool> records_;
+  ppclient::image_book images_;
+  ppclient::cluster cluster_;
+  net::task_group closing_{io_.get_executor()};
+  std::function<void()> stop_;
+  std::atomic<bool> is_closing_{false}, is_closed_{false};
+  std::thread thread_;
+};
+
+job_draft::job_draft(client_core& core) : core_(core), record_(core.records()->take_draft()) {}
+
+job_draft::~job_draft() {
+  if (record_ != nullptr) core_.records()->give_back(record_);
+}
+
+payload& job_draft::arguments() noexcept { return record_->data; }
+
+job_handle job_draft::submit(const call_code& code) {
+  const auto where = core_.images().locate(code);
+  record_->image = where.image;
+  record_->decoder = where.decoder;
+  record_->function = where.function;
+  job_record* const record = std::exchange(record_, nullptr);
+  core_.records()->submit(record);
+  return job_handle(core_.records(), record);
+}
+
+}  // namespace detail
+
+client::client(const options& o) {
+  if (!detail::is_initialised()) {
+    throw error(errc::not_initialised,
+                "pp::init(argc, argv) must be the first call in main: without it nodes cannot run this program");
+  }
+  core_ = std::make_unique<detail::client_core>(o);
+}
+
+client::~client() = default;
+
+void client::close() { core_->close(); }
+
+bool client::wait_for_nodes(std::size_t count, std::chrono::milliseconds limit) {
+  const auto end = now() + limit;
+  for (;;) {
+    if (core_->ask([](ppclient::cluster& c) { return c.ready_nodes(); }) >= count) return true;
+    if (now() >= end) return false;
+    std::this_thread::sleep_for(std::min<duration>(end - now(), std::chrono::milliseconds(5)));
+  }
+}
+
+std::vector<node_info> client::nodes() const {
+  return core_->ask([](ppclient::cluster& c) { return c.nodes(); });
+}
+client_stats client::stats() const {
+  return core_->ask([](ppclient::cluster& c) { return c.stats(); });
+}
+discovery_report client::discovery() const {
+  return core_->ask([](ppclient::cluster& c) { return c.discovery(); });
+}
+
+namespace {
+
+// Asks a node something and waits for the answer; `send` starts it on the I/O thread and says whether the node is known.
+template <class Answer, class Send>
+Answer ask_node(detail::client_core& core, const std::string& node, std::chrono::milliseconds limit, Send send) {
+  const auto end = now() + limit;
+  auto answer = std::make_shared<std::promise<Answer>>();
+  auto future = answer->get_future();
+  while (!core.ask([&](ppclient::cluster& c) { return send(c, [answer](Answer a) { answer->set_value(std::move(a)); }); })) {
+    if (now() >= end) throw error(errc::no_nodes, "no node '" + node + "' is connected: see 'ppclient nodes'");
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  if (future.wait_until(end) != std::future_status::ready) {
+    throw error(errc::no_nodes, "node '" + node + "' did not answer within " + std::to_string(limit.count()) + " ms");
+  }
+  return future.get();
+}
+
+}  // namespace
+
+std::chrono::nanoseconds client::ping(const std::string& node, std::chrono::milliseconds limit) {
+  return ask_node<duration>(*core_, node, limit,
+                            [&](ppclient::cluster& c, auto done) { return c.ping(node, std::move(done)); });
+}
+
+std::string client::node_stats(const std::string& node, std::chrono::milliseconds limit) {
+  return ask_node<std::string>(*core_, node, limit,
+                               [&](ppclient::cluster& c, auto done) { return c.query_stats(node, std::move(done)); });
+}
+
+std::string discovery_report::text() const {
+  std::string out = "key: " + (key_id.empty() ? keyring : key_id + " from " + keyring);
+  if (!enabled) return out + "\nnot looking for nodes by broadcast" + (key_id.empty() ? "" : " (discovery is off)");
+  out += "\nasked on: " + joined(interfaces) + ", UDP port " + std::to_string(port);
+  out += "\ndatagrams seen: " + std::to_string(datagrams) + ", of these with another key: " + std::to_string(other_key) +
+         ", rejected: " + std::to_string(rejected);
+  for (const auto& r : remarks) out += "\n" + r;
+  return out;
+}
+
+}  // namespace pp

@@ -1,0 +1,246 @@
+#include "ppclient/cluster.hpp"
+
+#include <algorithm>
+
+#include "base/cpus.hpp"
+#include "base/log.hpp"
+#include "code/fit.hpp"
+#include "net/deadline.hpp"
+
+namespace pp::ppclient {
+namespace {
+
+// A node on this machine answers a query within a few milliseconds; only if none does are local workers used.
+constexpr duration local_grace = std::chrono::milliseconds(60);
+constexpr duration local_grace_if_seen = std::chrono::seconds(1);
+constexpr std::size_t lost_links_kept = 256;
+
+}  // namespace
+
+cluster::cluster(net::executor ex, const options& o, const client_keys& keys, detail::record_pool& records,
+                 image_book& images)
+    : executor_(ex),
+      options_(o),
+      keys_(keys),
+      records_(records),
+      images_(images),
+      tasks_(ex),
+      tls_(net::tls_context::client()),
+      link_context_{o, keys.keys, tls_, auth::random_array<16>()},
+      scheduler_(o.attempts) {
+  for (const auto& node : o.nodes) parse_place(node);
+  if (o.discovery) where_ = discovery::select_interfaces(o.interfaces);
+}
+
+cluster::~cluster() = default;
+
+void cluster::start() {
+  local_name_ = records_.keep_name("local");
+  if (!keys_.keys.empty()) {
+    for (const auto& node : options_.nodes) {
+      std::vector<place> only{parse_place(node)};
+      add_link(std::move(only), std::nullopt);
+    }
+    if (where_) {
+      discovery::browser::options b;
+      b.where = *where_;
+      b.port = options_.discovery_port;
+      b.client_id = link_context_.client_id;
+      browser_ = std::make_unique<discovery::browser>(executor_, std::move(b), keys_.keys);
+      browser_->on_change([this](const discovery::change& c) { on_found(c); });
+      tasks_.spawn("browser", browser_->run());
+    }
+  }
+  tasks_.spawn("local workers", decide_local());
+  tasks_.spawn("watch", watch());
+}
+
+// --- nodes -----------------------------------------------------------------------------------------------------------
+
+link& cluster::add_link(std::vector<place> places, std::optional<auth::node_id> id) {
+  link_owner& self = *this;  // a private base: only here may it be seen
+  links_.push_back(std::make_unique<link>(executor_, link_context_, self, std::move(places), id));
+  link& added = *links_.back();
+  tasks_.spawn("link " + added.address(), added.run());
+  return added;
+}
+
+void cluster::on_found(const discovery::change& c) {
+  if (is_closing_) return;
+  const auto known = std::find_if(links_.begin(), links_.end(),
+                                  [&](const auto& l) { return !l->is_static() && l->id() == c.node.id; });
+  if (c.kind == discovery::change_kind::expired || c.kind == discovery::change_kind::draining) {
+    // Only a hint: an established connection decides for itself.
+    if (known != links_.end()) (*known)->rest();
+    prune_lost_links();
+    return;
+  }
+  std::vector<place> places;
+  for (const auto& e : c.node.endpoints) {
+    const auto tcp = discovery::to_tcp(e);
+    places.push_back({tcp.address().to_string(), std::to_string(tcp.port())});
+  }
+  link& l = known != links_.end() ? **known : add_link(places, c.node.id);
+  l.found_name = c.node.name;
+  l.found_slots = c.node.slots;
+  l.found_free = c.node.free;
+  l.is_same_host = c.node.same_host;
+  if (known != links_.end()) {
+    l.set_places(std::move(places));
+    if (!l.is_ready() && l.state() != link_state::duplicate) l.nudge();
+  }
+}
+
+// A link's coroutine must end before it goes; resting ones are merely kept, and there are few: nodes that ever were found.
+void cluster::prune_lost_links() {
+  const auto lost = std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->state() == link_state::lost; });
+  if (static_cast<std::size_t>(lost) > lost_links_kept) log::warn("many_lost_nodes", {{"count", lost}});
+}
+
+time_point cluster::may_dial_at(link& from) {
+  if (!browser_ || !from.id()) return now();
+  return browser_->nodes().next_dial(*from.id(), now());
+}
+
+void cluster::on_dial_started(link& from) {
+  if (browser_ && !from.is_static() && from.id()) browser_->nodes().may_dial(*from.id(), now());
+}
+
+void cluster::on_dial_ended(link& from) {
+  if (browser_ && !from.is_static() && from.id()) browser_->nodes().on_dial_ended(*from.id());
+}
+
+bool cluster::on_link_ready(link& from) {
+  for (const auto& other : links_) {
+    if (other.get() != &from && other->is_ready() && other->id() == from.id()) return false;
+  }
+  const auto& w = from.welcome();
+  from.kept_name = records_.keep_name(from.name());
+  from.node = scheduler_.on_node_ready(w.slots);
+  scheduler_.on_credit(from.node, static_cast<std::int32_t>(std::min<std::uint32_t>(w.credit, 1U << 20U)));
+  link_of_node_.resize(from.node + 1);
+  link_of_node_[from.node] = &from;
+  from.unfit_reason.clear();
+  for (std::uint32_t i = 0; i < images_seen_; ++i) check_fit(from, i);
+  log::info("node_ready", {{"node", from.name()}, {"address", from.address()}, {"slots", w.slots}});
+  if (is_local_decided_) reconsider_local();
+  decide_soon();
+  return true;
+}
+
+void cluster::on_link_lost(link& from) {
+  if (from.node == scheduler::none) return;
+  const auto before = scheduler_.numbers().rescheduled;
+  scheduler_.on_node_lost(from.node);
+  from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
+  link_of_node_[from.node] = nullptr;
+  from.node = scheduler::none;
+  if (is_local_decided_ && !is_closing_) reconsider_local();
+  // A node that announced itself lately may be back at once; one that was silent is asked for.
+  if (browser_ && !is_closing_) browser_->ask_now();
+  decide_soon();
+}
+
+void cluster::on_link_paused(link& from, bool paused) {
+  scheduler_.set_paused(from.node, paused);
+  if (!paused) decide_soon();
+}
+
+void cluster::on_link_credit(link& from, std::int32_t change) {
+  scheduler_.on_credit(from.node, std::clamp(change, -(1 << 20), 1 << 20));
+  decide_soon();
+}
+
+void cluster::on_link_unfit(link& from, std::uint32_t image, const std::string& reason) {
+  if (image >= images_seen_ || from.node == scheduler::none) return;
+  const auto before = scheduler_.numbers().rescheduled;
+  scheduler_.on_unfit(from.node, image);
+  from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
+  from.unfit_reason = reason;
+  log::warn("node_left_out", {{"node", from.name()}, {"address", from.address()}, {"reason", reason}});
+  decide_soon();
+}
+
+// Before anything is sent: a node that cannot run the image must not get it.
+void cluster::check_fit(link& l, std::uint32_t image) {
+  const auto& w = l.welcome();
+  const code::platform node{w.machine, w.isa_level, w.os, w.glibc, w.glibcxx, w.cxxabi};
+  if (const auto why = code::why_unfit(images_[image].contents().asks, node)) on_link_unfit(l, image, *why);
+}
+
+// --- local workers ---------------------------------------------------------------------------------------------------
+
+bool cluster::same_host_node_is(bool ready_only) const {
+  return std::any_of(links_.begin(), links_.end(), [&](const auto& l) {
+    return l->is_same_host && (l->is_ready() || (!ready_only && (l->state() == link_state::found || l->state() == link_state::connecting)));
+  });
+}
+
+net::awaitable<void> cluster::decide_local() {
+  if (options_.local.is_automatic() && browser_) {
+    const auto first = now() + local_grace;
+    const auto last = now() + local_grace_if_seen;
+    while (!same_host_node_is(true) && now() < (same_host_node_is(false) ? last : first)) {
+      co_await net::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  is_local_decided_ = true;
+  reconsider_local();
+  decide_soon();
+}
+
+void cluster::reconsider_local() {
+  const bool is_automatic = options_.local.is_automatic();
+  const unsigned wanted = !is_automatic             ? static_cast<unsigned>(options_.local.count)
+                          : same_host_node_is(true) ? 0
+                                                    : effective_cpus();
+  if (local_ && local_->slots() != wanted) {
+    local_->set_slots(wanted);
+    scheduler_.set_slots(local_node_, wanted);
+  }
+  if (!local_ && wanted > 0) start_local(wanted);
+}
+
+void cluster::start_local(unsigned slots) {
+  local_owner& self = *this;
+  local_ = std::make_unique<local>(executor_, self, slots);
+  local_node_ = scheduler_.on_node_ready(slots);
+  link_of_node_.resize(local_node_ + 1);
+  scheduler_.on_credit(local_node_, static_cast<std::int32_t>(local_->initial_credit()));
+}
+
+void cluster::on_local_credit(std::int32_t change) {
+  scheduler_.on_credit(local_node_, change);
+  decide_soon();
+}
+
+void cluster::on_local_unfit(std::uint32_t image, const std::string& reason) {
+  scheduler_.on_unfit(local_node_, image);
+  local_unfit_ = reason;
+  log::warn("node_left_out", {{"node", "local"}, {"reason", reason}});
+  decide_soon();
+}
+
+void cluster::on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) {
+  on_any_result(local_node_, local_name_, job, attempt, payload, &payload, local_done_);
+  decide_soon();
+}
+
+// --- the end ---------------------------------------------------------------------------------------------------------
+
+net::awaitable<void> cluster::close() {
+  if (is_closed_) co_return;
+  is_closing_ = is_closed_ = true;
+  on_submitted();
+  const auto limit = now() + std::chrono::seconds(2);
+  for (std::size_t i = 0; i < links_.size(); ++i) co_await links_[i]->say_goodbye(limit);
+  if (browser_) co_await browser_->close();
+  co_await tasks_.close();
+  if (local_) co_await local_->close();
+  for (std::uint32_t slot = 0; slot < generation_.size(); ++slot) {
+    if (generation_[slot] != 0) fail(slot, errc::closed, "the client was closed before the job was done");
+  }
+  records_.wake_waiters();
+}
+
+}  // namespace pp::ppclient

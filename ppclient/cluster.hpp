@@ -1,0 +1,131 @@
+// The I/O thread's half of a client: feeds the scheduler, carries out its decisions over links and local workers, completes records.
+//
+// Promises: every record handed in is completed exactly once; a job that cannot run anywhere fails with words that say why.
+// Owner: client_core. Threads: the I/O thread only, but for the constructor. Must not know: types of arguments and results.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "auth/keyring.hpp"
+#include "discovery/browser.hpp"
+#include "net/task_group.hpp"
+#include "pp/client.hpp"
+#include "ppclient/image_book.hpp"
+#include "ppclient/link.hpp"
+#include "ppclient/local.hpp"
+#include "ppclient/record.hpp"
+#include "ppclient/scheduler.hpp"
+
+namespace pp::ppclient {
+
+/// The keyring, or why there is none.
+struct client_keys {
+  auth::keyring keys;
+  std::string origin;
+  std::string why_none;
+};
+
+class cluster final : private link_owner, private local_owner {
+ public:
+  /// Everything named must outlive this. Throws pp::error(errc::bad_option).
+  cluster(net::executor ex, const options& o, const client_keys& keys, detail::record_pool& records, image_book& images);
+  ~cluster() override;
+
+  void start();
+  /// Takes what was submitted and sends what can be sent.
+  void on_submitted();
+  /// Fails what is not done with errc::closed, says goodbye, ends workers and links. Await it before destruction.
+  net::awaitable<void> close();
+
+  std::vector<node_info> nodes() const;
+  client_stats stats() const;
+  discovery_report discovery() const;
+  std::size_t ready_nodes() const;
+  /// False if no ready node has that name, id or address.
+  bool ping(const std::string& node, std::function<void(duration)> done);
+  bool query_stats(const std::string& node, std::function<void(std::string)> done);
+
+ private:
+  // links
+  bool on_link_ready(link& from) override;
+  void on_link_lost(link& from) override;
+  void on_link_paused(link& from, bool paused) override;
+  void on_link_credit(link& from, std::int32_t change) override;
+  void on_link_result(link& from, const net::message& result) override;
+  void on_link_unfit(link& from, std::uint32_t image, const std::string& reason) override;
+  void on_link_batch_end() override;
+  const code::image& image(std::uint32_t index) override { return images_[index]; }
+  time_point may_dial_at(link& from) override;
+  void on_dial_started(link& from) override;
+  void on_dial_ended(link& from) override;
+  // local workers
+  void on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;
+  void on_local_unfit(std::uint32_t image, const std::string& reason) override;
+  void on_local_credit(std::int32_t change) override;
+  // discovery
+  void on_found(const discovery::change& c);
+  link& add_link(std::vector<place> places, std::optional<auth::node_id> id);
+  void prune_lost_links();
+
+  net::awaitable<void> watch();
+  net::awaitable<void> decide_local();
+  void reconsider_local();
+  void start_local(unsigned slots);
+  bool same_host_node_is(bool ready_only) const;
+  void check_fit(link& l, std::uint32_t image);
+  void check_fits(std::uint32_t image);
+
+  void decide();
+  void decide_soon();
+  void carry_out(const scheduler::action& a);
+  void on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
+                     byte_view payload, bytes* owned, std::uint64_t& jobs_done);
+  void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, bytes* owned,
+               const std::string* node);
+  void describe_failure(detail::job_record& record, byte_view body, const std::string& node);
+  void fail(std::uint32_t slot, errc code, const std::string& text);
+  void finish(detail::job_record& record);
+  void fail_starved(time_point at);
+  errc why_nothing_runs(std::uint32_t image, std::string& text) const;
+  detail::job_record* record_of(std::uint32_t slot) const;
+  detail::job_record* known_record(std::uint64_t job) const;
+  link* find_link(const std::string& node);
+  node_info describe(const link& l) const;
+
+  net::executor executor_;
+  const options& options_;
+  const client_keys& keys_;
+  detail::record_pool& records_;
+  image_book& images_;
+  net::task_group tasks_;
+  net::tls_context tls_;
+  link_context link_context_;
+  scheduler scheduler_;
+  std::vector<std::unique_ptr<link>> links_;
+  std::vector<link*> link_of_node_;  ///< by scheduler index; null for local and lost ones
+  std::optional<discovery::selection> where_;
+  std::unique_ptr<discovery::browser> browser_;
+
+  std::unique_ptr<local> local_;
+  std::uint32_t local_node_ = scheduler::none;
+  const std::string* local_name_ = nullptr;
+  std::uint64_t local_done_ = 0;
+  std::string local_unfit_;
+  bool is_local_decided_ = false;
+
+  std::vector<detail::job_record*> slabs_;   ///< first record of each slab
+  std::vector<std::uint32_t> generation_;    ///< by slot, 0 = not ours now
+  std::vector<detail::job_record*> fresh_;
+  std::vector<scheduler::action> actions_;
+  std::map<std::uint32_t, time_point> starving_since_;  ///< by image
+  std::uint32_t images_seen_ = 0;
+  std::uint64_t done_ = 0, failed_ = 0;
+  bool is_deciding_soon_ = false;
+  bool is_closing_ = false;
+  bool is_closed_ = false;
+};
+
+}  // namespace pp::ppclient

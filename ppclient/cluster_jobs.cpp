@@ -1,0 +1,187 @@
+// The cluster's jobs: from the submit queue to the scheduler, from its decisions to links, from results to records.
+#include "ppclient/cluster.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "base/result.hpp"
+#include "code/fit.hpp"
+
+namespace pp::ppclient {
+namespace {
+
+constexpr std::size_t decisions_at_once = 256;
+constexpr std::size_t stderr_tail = 4096;
+
+}  // namespace
+
+// --- jobs ------------------------------------------------------------------------------------------------------------
+
+detail::job_record* cluster::record_of(std::uint32_t slot) const {
+  return slabs_[slot / detail::record_pool::slab_records] + slot % detail::record_pool::slab_records;
+}
+
+detail::job_record* cluster::known_record(std::uint64_t job) const {
+  const auto slot = static_cast<std::uint32_t>(job);
+  const auto generation = static_cast<std::uint32_t>(job >> 32U);
+  if (generation == 0 || slot >= generation_.size() || generation_[slot] != generation) return nullptr;
+  return record_of(slot);
+}
+
+void cluster::on_submitted() {
+  records_.collect(fresh_);
+  for (auto* record : fresh_) {
+    const std::size_t slab = record->slot / detail::record_pool::slab_records;
+    if (slab >= slabs_.size()) {
+      slabs_.resize(slab + 1);
+      generation_.resize((slab + 1) * detail::record_pool::slab_records);
+    }
+    slabs_[slab] = record - record->slot % detail::record_pool::slab_records;
+    generation_[record->slot] = record->generation;
+    scheduler_.on_submit(record->slot, record->image);
+    while (images_seen_ <= record->image) check_fits(images_seen_++);
+    if (is_closing_) fail(record->slot, errc::closed, "the client was closed before the job was done");
+  }
+  if (!is_closing_) decide();
+  records_.wake_waiters();
+}
+
+// A new image: nodes that cannot run it are left out before it is sent to them.
+void cluster::check_fits(std::uint32_t image) {
+  for (auto* l : link_of_node_) {
+    if (l != nullptr && l->is_ready()) check_fit(*l, image);
+  }
+}
+
+void cluster::decide() {
+  if (is_closing_) return;
+  bool more = true;
+  while (more) {
+    actions_.clear();
+    more = scheduler_.decide(actions_, decisions_at_once);
+    for (const auto& a : actions_) carry_out(a);
+  }
+}
+
+// Once per turn of the loop, after all that was received together.
+void cluster::decide_soon() {
+  if (is_deciding_soon_) return;
+  is_deciding_soon_ = true;
+  net::post(executor_, [this] {
+    is_deciding_soon_ = false;
+    decide();
+    records_.wake_waiters();
+  });
+}
+
+void cluster::on_link_batch_end() {
+  decide();
+  records_.wake_waiters();
+}
+
+void cluster::carry_out(const scheduler::action& a) {
+  detail::job_record& record = *record_of(a.job);
+  link* const to = a.node == local_node_ ? nullptr : link_of_node_[a.node];
+  if (a.what == scheduler::action::kind::recall) {
+    const auto id = std::uint64_t{generation_[a.job]} << 32U | a.job;
+    if (to != nullptr) {
+      to->recall(id, a.attempt);
+    } else {
+      local_->recall(id);
+    }
+    return;
+  }
+  if (to != nullptr) {
+    to->send_job(record, a.attempt);
+  } else {
+    local_->send_job(record, a.attempt, images_[record.image]);
+  }
+}
+
+void cluster::on_link_result(link& from, const net::message& result) {
+  if (from.node == scheduler::none) return;
+  on_any_result(from.node, from.kept_name, result.head.job, result.head.attempt, result.view, result.owned, from.jobs_done);
+}
+
+void cluster::on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
+                            byte_view payload, bytes* owned, std::uint64_t& jobs_done) {
+  auto parts = wire::decode_result(payload);
+  if (!parts) {
+    // What a job's own process wrote may be anything; it costs that job only.
+    wire::result_parts unreadable;
+    unreadable.head.code = static_cast<std::uint16_t>(errc::bad_message);
+    parts = unreadable;
+  }
+  const unsigned credit = std::min<unsigned>(parts->head.credit, 2);
+  auto* const record = known_record(job);
+  if (record == nullptr) {
+    scheduler_.on_credit(node, static_cast<std::int32_t>(credit) - 1);
+    return;
+  }
+  const auto code = parts->head.code;
+  const auto what = code == wire::code_not_started                              ? scheduler::outcome::not_started
+                    : code == static_cast<std::uint16_t>(errc::worker_crashed) ? scheduler::outcome::crashed
+                                                                                : scheduler::outcome::done;
+  if (scheduler_.on_result(record->slot, node, attempt, what, credit) != scheduler::verdict::deliver) return;
+  ++jobs_done;
+  deliver(*record, *parts, payload, owned, name);
+}
+
+void cluster::deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, bytes* owned,
+                      const std::string* node) {
+  const bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
+  record.node = node;
+  record.code = parts.head.code;
+  record.large_arguments.reset();
+  if (has_output) {
+    auto& e = record.more();
+    e.out = as_text(parts.printed.out);
+    e.err = as_text(parts.printed.err);
+    e.out_dropped = parts.printed.out_dropped;
+    e.err_dropped = parts.printed.err_dropped;
+  }
+  if (record.code != 0) {
+    describe_failure(record, parts.body, *node);
+  } else if (owned != nullptr && parts.body.size() > detail::record_pool::large_bytes) {
+    auto& e = record.more();
+    e.value_offset = static_cast<std::size_t>(parts.body.data() - payload.data());
+    e.whole = std::move(*owned);
+    record.data.reset();
+  } else {
+    record.data.assign(parts.body.data(), parts.body.size());
+  }
+  ++(record.code == 0 ? done_ : failed_);
+  finish(record);
+}
+
+void cluster::describe_failure(detail::job_record& record, byte_view body, const std::string& node) {
+  auto& e = record.more();
+  const auto failure = wire::decode_failure(body);
+  const auto f = failure ? *failure : wire::failure{0, 0, "", "the node sent a result that cannot be read"};
+  const std::size_t from = e.err.size() > stderr_tail ? e.err.size() - stderr_tail : 0;
+  e.why = {f.type, f.what, node, e.err.substr(from), f.signal, f.exit_status, scheduler_.attempt(record.slot)};
+  e.text = f.what.empty() ? make_error_code(static_cast<errc>(record.code)).message() : f.what;
+  if (!is_known(static_cast<errc>(record.code))) {
+    e.why.message = "unknown code " + std::to_string(record.code) + " from a newer node: " + f.what;
+    record.code = static_cast<std::uint16_t>(errc::job_threw);
+  }
+  if (static_cast<errc>(record.code) == errc::worker_crashed) e.why.attempts = scheduler_.crashes(record.slot);
+}
+
+void cluster::finish(detail::job_record& record) {
+  generation_[record.slot] = 0;
+  records_.complete(&record);
+}
+
+// Requires: the job is queued.
+void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
+  if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
+  detail::job_record& record = *record_of(slot);
+  record.code = static_cast<std::uint16_t>(code);
+  record.large_arguments.reset();
+  record.more().text = text;
+  ++failed_;
+  finish(record);
+}
+
+}  // namespace pp::ppclient

@@ -1,0 +1,158 @@
+// What the cluster tells: its nodes, its numbers, and why nothing runs.
+#include "ppclient/cluster.hpp"
+
+#include <algorithm>
+
+#include "net/deadline.hpp"
+
+namespace pp::ppclient {
+
+// --- nothing to run on -----------------------------------------------------------------------------------------------
+
+net::awaitable<void> cluster::watch() {
+  const duration limit = options_.no_nodes_timeout;
+  const duration step = limit.count() > 0 ? std::clamp<duration>(limit / 8, std::chrono::milliseconds(5), std::chrono::milliseconds(500))
+                                          : duration(std::chrono::milliseconds(500));
+  for (;;) {
+    co_await net::sleep_for(step);
+    if (limit.count() > 0 && is_local_decided_) fail_starved(now());
+  }
+}
+
+void cluster::fail_starved(time_point at) {
+  for (std::uint32_t image = 0; image < scheduler_.images(); ++image) {
+    const auto waiting = scheduler_.queued() > 0 ? scheduler_.queued_jobs(image) : std::vector<std::uint32_t>{};
+    if (waiting.empty() || scheduler_.has_node_for(image)) {
+      starving_since_.erase(image);
+      continue;
+    }
+    const auto since = starving_since_.emplace(image, at).first->second;
+    if (at - since < options_.no_nodes_timeout) continue;
+    std::string text;
+    const errc code = why_nothing_runs(image, text);
+    for (const auto slot : waiting) fail(slot, code, text);
+    starving_since_.erase(image);
+  }
+  records_.wake_waiters();
+}
+
+errc cluster::why_nothing_runs(std::uint32_t, std::string& text) const {
+  const auto seconds = std::chrono::duration_cast<std::chrono::milliseconds>(options_.no_nodes_timeout).count();
+  text = "nothing to run on after " + std::to_string(seconds) + " ms";
+  bool is_unfit = !local_unfit_.empty();
+  bool is_refused = false;
+  std::string details;
+  if (!local_unfit_.empty()) details += "\n  local: " + local_unfit_;
+  for (const auto& l : links_) {
+    const std::string why = !l->unfit_reason.empty() ? l->unfit_reason : l->reason();
+    is_unfit = is_unfit || (l->is_ready() && !l->unfit_reason.empty());
+    is_refused = is_refused || l->state() == link_state::refused;
+    details += "\n  " + l->name() + " (" + l->address() + "): " + (why.empty() ? text_of(l->state()) : why);
+  }
+  text += details + "\n" + discovery().text();
+  if (is_unfit) return errc::unfit_node;
+  return is_refused ? errc::refused : errc::no_nodes;
+}
+
+// --- answers ---------------------------------------------------------------------------------------------------------
+
+node_info cluster::describe(const link& l) const {
+  node_info n;
+  const auto& w = l.welcome();
+  n.name = l.name();
+  if (l.id()) n.id = to_hex(*l.id());
+  n.address = l.address();
+  n.state = l.is_ready() && !l.unfit_reason.empty() ? "unfit" : text_of(l.state());
+  n.reason = !l.unfit_reason.empty() ? l.unfit_reason : l.reason();
+  n.version = w.version;
+  if (!w.os.empty()) n.platform = w.os + ", glibc " + w.glibc;
+  n.slots = l.is_ready() ? w.slots : l.found_slots;
+  n.free = l.found_free;
+  n.in_flight = l.node != scheduler::none ? static_cast<unsigned>(scheduler_.in_flight(l.node)) : 0;
+  n.jobs_done = l.jobs_done;
+  n.jobs_rescheduled = l.jobs_rescheduled;
+  n.code_bytes_sent = l.code_bytes_sent();
+  n.bytes_sent = l.bytes_sent();
+  n.bytes_received = l.bytes_received();
+  return n;
+}
+
+std::vector<node_info> cluster::nodes() const {
+  std::vector<node_info> out;
+  if (local_) {
+    const auto counted = local_->counters();
+    node_info n;
+    n.name = "local";
+    n.state = local_unfit_.empty() ? "ready" : "unfit";
+    n.reason = local_unfit_;
+    n.version = PP_VERSION;
+    n.platform = code::this_platform().os + ", glibc " + code::this_platform().glibc;
+    n.slots = local_->slots();
+    n.free = n.slots - std::min(n.slots, counted.running);
+    n.in_flight = static_cast<unsigned>(scheduler_.in_flight(local_node_));
+    n.jobs_done = local_done_;
+    if (n.slots > 0 || n.jobs_done > 0) out.push_back(std::move(n));
+  }
+  for (const auto& l : links_) {
+    if (l->state() != link_state::duplicate) out.push_back(describe(*l));
+  }
+  return out;
+}
+
+client_stats cluster::stats() const {
+  const auto& n = scheduler_.numbers();
+  client_stats out;
+  out.submitted = n.submitted;
+  out.done = done_;
+  out.failed = failed_;
+  out.queued = scheduler_.queued();
+  out.in_flight = scheduler_.in_flight();
+  out.rescheduled = n.rescheduled;
+  out.retried = n.retried;
+  out.stale_results = n.stale;
+  for (const auto& l : links_) out.code_bytes_sent += l->code_bytes_sent();
+  out.nodes = nodes();
+  return out;
+}
+
+discovery_report cluster::discovery() const {
+  discovery_report out;
+  out.keyring = keys_.keys.empty() ? keys_.why_none : keys_.origin;
+  if (!keys_.keys.empty()) out.key_id = keys_.keys.proving().id_text();
+  out.port = options_.discovery_port;
+  if (!browser_) return out;
+  out.enabled = true;
+  const auto seen = browser_->what_happened();
+  for (const auto& i : seen.interfaces) out.interfaces.push_back(i.text);
+  out.datagrams = seen.received;
+  out.other_key = seen.other_key;
+  out.rejected = seen.rejected();
+  out.remarks = seen.remarks();
+  return out;
+}
+
+std::size_t cluster::ready_nodes() const {
+  const auto ready = std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->state() == link_state::ready; });
+  return static_cast<std::size_t>(ready) + (local_ && local_->slots() > 0 ? 1 : 0);
+}
+
+link* cluster::find_link(const std::string& node) {
+  const auto found = std::find_if(links_.begin(), links_.end(), [&](const auto& l) {
+    return l->is_ready() && (l->name() == node || l->address() == node || (l->id() && to_hex(*l->id()) == node));
+  });
+  return found != links_.end() ? found->get() : nullptr;
+}
+
+bool cluster::ping(const std::string& node, std::function<void(duration)> done) {
+  link* const to = find_link(node);
+  if (to != nullptr) to->ping(std::move(done));
+  return to != nullptr;
+}
+
+bool cluster::query_stats(const std::string& node, std::function<void(std::string)> done) {
+  link* const to = find_link(node);
+  if (to != nullptr) to->query_stats(std::move(done));
+  return to != nullptr;
+}
+
+}  // namespace pp::ppclient

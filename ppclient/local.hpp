@@ -1,0 +1,51 @@
+// Workers on this machine, shown to the scheduler as one more node.
+//
+// Promises: the same pool, dispatch and credit rule as a node's, without a connection. No worker is started before the first job.
+// Threads: the I/O thread only. Must not know: which job goes where.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "code/image.hpp"
+#include "ppclient/record.hpp"
+#include "worker/credit.hpp"
+#include "worker/pool.hpp"
+
+namespace pp::ppclient {
+
+class local_owner {
+ public:
+  virtual ~local_owner() = default;
+  virtual void on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) = 0;
+  virtual void on_local_unfit(std::uint32_t image, const std::string& reason) = 0;
+  virtual void on_local_credit(std::int32_t change) = 0;
+};
+
+class local final : private worker::pool_owner {
+ public:
+  local(net::executor ex, local_owner& owner, unsigned slots);
+  ~local() override;
+
+  std::uint32_t initial_credit() const { return credit_.initial(); }
+  void set_slots(unsigned slots);
+  unsigned slots() const { return pool_.slots(); }
+  void send_job(const detail::job_record& record, std::uint16_t attempt, const code::image& program);
+  void recall(std::uint64_t job) { pool_.recall(id_, job); }
+  worker::pool_counters counters() const { return pool_.counters(); }
+  /// Ends all workers. Await it before destruction.
+  net::awaitable<void> close();
+
+ private:
+  void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;
+  void on_unfit(const code::image_id& image, const std::string& reason,
+                const std::vector<std::uint64_t>& returned) override;
+
+  local_owner& owner_;
+  worker::pool pool_;
+  worker::pool::owner_id id_;
+  worker::credit_window credit_;
+  std::map<std::uint32_t, std::shared_ptr<const code::launchable>> programs_;  ///< by image index
+};
+
+}  // namespace pp::ppclient

@@ -1,0 +1,74 @@
+#include "ppclient/settings.hpp"
+
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+#include "pp/error.hpp"
+
+namespace pp::ppclient {
+namespace {
+
+std::string_view environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+[[noreturn]] void wrong(const std::string& text) { throw error(errc::bad_option, text); }
+
+int number_from(const char* name, std::string_view text, int lowest, int highest) {
+  int value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size() || value < lowest || value > highest) {
+    wrong(std::string(name) + "='" + std::string(text) + "' is not a number from " + std::to_string(lowest) + " to " +
+          std::to_string(highest));
+  }
+  return value;
+}
+
+void add_nodes(options& o, std::string_view list) {
+  while (!list.empty()) {
+    const auto end = list.find(',');
+    const auto one = list.substr(0, end);
+    if (!one.empty()) o.nodes.emplace_back(one);
+    list = end == std::string_view::npos ? std::string_view{} : list.substr(end + 1);
+  }
+}
+
+void take_environment(options& o) {
+  const options defaults;
+  if (o.interfaces.empty()) o.interfaces = environment("PP_INTERFACES");
+  add_nodes(o, environment("PP_NODES"));
+  if (const auto v = environment("PP_DISCOVERY"); !v.empty()) {
+    if (v != "on" && v != "off") wrong("PP_DISCOVERY='" + std::string(v) + "' is neither on nor off");
+    if (v == "off") o.discovery = false;
+  }
+  if (const auto v = environment("PP_DISCOVERY_PORT"); !v.empty() && o.discovery_port == defaults.discovery_port) {
+    o.discovery_port = static_cast<std::uint16_t>(number_from("PP_DISCOVERY_PORT", v, 1, 65535));
+  }
+  if (const auto v = environment("PP_LOCAL_WORKERS"); !v.empty() && v != "auto" && o.local.is_automatic()) {
+    o.local = number_from("PP_LOCAL_WORKERS", v, 0, 4096);
+  }
+}
+
+void check(const options& o) {
+  if (!o.local.is_automatic() && (o.local.count < 0 || o.local.count > 4096)) wrong("options.local must be 0 to 4096 or automatic()");
+  if (o.discovery_port == 0) wrong("options.discovery_port must be 1 to 65535");
+  if (o.attempts < 1 || o.attempts > 1000) wrong("options.attempts must be 1 to 1000");
+  if (o.max_pending_bytes == 0) wrong("options.max_pending_bytes must not be 0");
+  if (o.no_nodes_timeout.count() < 0) wrong("options.no_nodes_timeout must not be negative");
+  if (o.connect_timeout.count() <= 0) wrong("options.connect_timeout must be positive");
+  if (o.heartbeat.count() <= 0) wrong("options.heartbeat must be positive");
+  if (o.suspect_after <= o.heartbeat) wrong("options.suspect_after must exceed options.heartbeat");
+  if (o.dead_after <= o.heartbeat * 2) wrong("options.dead_after must exceed twice options.heartbeat");
+}
+
+}  // namespace
+
+options complete(options o) {
+  take_environment(o);
+  check(o);
+  return o;
+}
+
+}  // namespace pp::ppclient

@@ -1,0 +1,12 @@
+// A client's options completed from the environment, and checked.
+#pragma once
+
+#include "pp/options.hpp"
+
+namespace pp::ppclient {
+
+/// Takes PP_INTERFACES, PP_NODES, PP_DISCOVERY, PP_DISCOVERY_PORT, PP_LOCAL_WORKERS where the program left the default.
+/// Throws: pp::error(errc::bad_option) that names the option and its range.
+options complete(options o);
+
+}  // namespace pp::ppclient
