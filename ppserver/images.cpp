@@ -1,0 +1,186 @@
+#include "ppserver/images.hpp"
+
+#include <algorithm>
+
+#include <zstd.h>
+
+#include "base/log.hpp"
+
+namespace pp::ppserver {
+namespace {
+
+/// Content may vanish again (another node of the directory made room), but a node that asks for ever helps nobody.
+constexpr unsigned most_asks = 5;
+
+[[noreturn]] void refuse_message(const std::string& why) { throw error(errc::bad_message, why); }
+
+std::uint64_t total_bytes(const code::manifest& m) {
+  std::uint64_t total = 0;
+  for (const auto& part : m.modules) total += part.size;
+  return total;
+}
+
+}  // namespace
+
+images::entry& images::find(std::uint32_t index) {
+  const auto at = entries_.find(index);
+  if (at == entries_.end()) refuse_message("image " + std::to_string(index) + " was never sent");
+  return at->second;
+}
+
+void images::on_image(const wire::image& m) {
+  if (entries_.contains(m.index)) refuse_message("image " + std::to_string(m.index) + " was sent twice");
+  if (entries_.size() >= max_images) refuse_message("more than " + std::to_string(max_images) + " images on one connection");
+  auto contents = code::decode_manifest(m.manifest);
+  if (!contents) refuse_message("malformed image");
+  entry& e = entries_[m.index];
+  e.index = m.index;
+  e.contents = std::move(*contents);
+  e.encoded = m.manifest;
+  if (total_bytes(e.contents) > limit_bytes_) {
+    refuse(e, "the program has " + std::to_string(total_bytes(e.contents)) + " bytes of code, and this node keeps at most " +
+                  std::to_string(limit_bytes_) + " (--cache-size)");
+    return;
+  }
+  ask_or_open(e);
+}
+
+void images::ask_or_open(entry& e) {
+  wire::need ask{e.index, {}};
+  for (std::size_t i = 0; i < e.contents.modules.size(); ++i) {
+    const auto& part = e.contents.modules[i];
+    if (store_.has(part.content)) continue;
+    e.missing.insert(part.content);
+    // Already on its way for another image: that one's CHUNKs are enough.
+    if (!transfers_.try_emplace(part.content, transfer{part.size, e.index, nullptr}).second) continue;
+    ask.modules.push_back(static_cast<std::uint16_t>(i));
+  }
+  if (e.missing.empty()) {
+    open(e);
+  } else if (++e.asked > most_asks) {
+    refuse(e, "the node cannot keep the program: its cache directory is too full or being emptied");
+  } else if (!ask.modules.empty()) {
+    out_.send_need(ask);
+  }
+}
+
+void images::open(entry& e) {
+  try {
+    e.what = store_.open(e.contents, e.encoded);
+  } catch (const error& why) {
+    const auto& parts = e.contents.modules;
+    const bool gone = std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return !store_.has(part.content); });
+    if (gone) return ask_or_open(e);  // was damaged on disk: the store forgot it
+    return refuse(e, why.what());
+  }
+  e.is = state::ready;
+  auto held = std::move(e.held);
+  e.held.clear();
+  for (auto& job : held) out_.run(e.what, std::move(job));
+}
+
+void images::refuse(entry& e, const std::string& reason) {
+  e.is = state::unfit;
+  e.what.reset();
+  out_.send_unfit({e.index, reason});
+  give_back_held(e);
+  abandon_transfers(e);
+}
+
+// The client stops sending for an image that was refused; what another one still lacks is asked for again in its name.
+void images::abandon_transfers(const entry& of) {
+  std::set<auth::digest> abandoned;
+  std::erase_if(transfers_, [&](const auto& item) {
+    const bool is_its_own = item.second.asked_by == of.index;
+    if (is_its_own) abandoned.insert(item.first);
+    return is_its_own;
+  });
+  const auto is_abandoned = [&](const auth::digest& content) { return abandoned.contains(content); };
+  for (auto& [index, other] : entries_) {
+    if (other.is != state::receiving) continue;
+    if (std::any_of(other.missing.begin(), other.missing.end(), is_abandoned)) ask_or_open(other);
+  }
+}
+
+void images::on_chunk(const wire::chunk& m) {
+  const entry& e = find(m.index);
+  if (m.module >= e.contents.modules.size()) refuse_message("chunk of a module that its image does not have");
+  const auto& part = e.contents.modules[m.module];
+  const auto at = transfers_.find(part.content);
+  // Late for an image that was refused, or brought by another image meanwhile.
+  if (at == transfers_.end() || at->second.asked_by != m.index) return;
+  transfer& t = at->second;
+  if (m.raw_length > max_chunk_bytes || m.offset > t.size || m.raw_length > t.size - m.offset) {
+    refuse_message("chunk beyond the end of its module");
+  }
+  if (!t.stream) t.stream = store_.receive(part.content, t.size);
+  if (!t.stream->append(m.offset, unpacked(m))) refuse_message("chunk out of order");
+  if (t.stream->complete()) {
+    transfer done = std::move(t);
+    transfers_.erase(at);
+    finish(auth::digest(part.content), done);
+  }
+}
+
+byte_view images::unpacked(const wire::chunk& m) {
+  if (!m.compressed) {
+    if (m.data.size() != m.raw_length) refuse_message("chunk with a wrong length");
+    return m.data;
+  }
+  unpacked_.resize(m.raw_length);
+  const auto got = ZSTD_decompress(unpacked_.data(), unpacked_.size(), m.data.data(), m.data.size());
+  if (ZSTD_isError(got) != 0 || got != m.raw_length) refuse_message("chunk that does not unpack");
+  return unpacked_;
+}
+
+void images::finish(const auth::digest& content, transfer& t) {
+  const auto failure = t.stream->finish();
+  for (auto& [index, e] : entries_) {
+    if (e.missing.erase(content) == 0 || e.is != state::receiving) continue;
+    if (failure) {
+      refuse(e, failure == make_error_code(errc::bad_message)
+                    ? "the program arrived damaged: its content does not have the announced SHA-256"
+                    : "the node cannot keep the program: " + failure.message());
+    } else if (e.missing.empty()) {
+      ask_or_open(e);
+    }
+  }
+}
+
+void images::on_job(std::uint32_t image, worker::pool_job job) {
+  entry& e = find(image);
+  switch (e.is) {
+    case state::ready: out_.run(e.what, std::move(job)); break;
+    case state::receiving: e.held.push_back(std::move(job)); break;
+    case state::unfit: out_.give_back(job.id, job.attempt); break;
+  }
+}
+
+std::optional<std::uint16_t> images::take_back(std::uint64_t job) {
+  for (auto& [index, e] : entries_) {
+    const auto at = std::find_if(e.held.begin(), e.held.end(), [&](const auto& held) { return held.id == job; });
+    if (at == e.held.end()) continue;
+    const auto attempt = at->attempt;
+    e.held.erase(at);
+    return attempt;
+  }
+  return std::nullopt;
+}
+
+void images::give_back_all() {
+  for (auto& [index, e] : entries_) give_back_held(e);
+}
+
+void images::give_back_held(entry& e) {
+  const auto held = std::move(e.held);
+  e.held.clear();
+  for (const auto& job : held) out_.give_back(job.id, job.attempt);
+}
+
+void images::on_unfit(const code::image_id& id, const std::string& reason) {
+  for (auto& [index, e] : entries_) {
+    if (e.is == state::ready && e.what->id == id) refuse(e, reason);
+  }
+}
+
+}  // namespace pp::ppserver

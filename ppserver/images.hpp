@@ -1,0 +1,89 @@
+// The programs of one client on this node: which are here, what is still missing, and the jobs that wait for them.
+//
+// An image the node has in full is ready at once; else NEED names what is missing, CHUNKs bring it, and the jobs that came
+// meanwhile are held. Content that two images share is asked for once.
+// Promises: every job given to on_job() is run, given back, or still held; nothing a client sends can make this hold more than
+// max_images images, or a module longer than it announced.
+// Threads: the I/O thread only. Must not know: channels, credit.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "code/store.hpp"
+#include "wire/message.hpp"
+#include "worker/pool.hpp"
+
+namespace pp::ppserver {
+
+class images {
+ public:
+  /// What the session does with what is decided here.
+  class outlet {
+   public:
+    virtual ~outlet() = default;
+    virtual void send_need(const wire::need& m) = 0;
+    virtual void send_unfit(const wire::unfit& m) = 0;
+    virtual void run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) = 0;
+    virtual void give_back(std::uint64_t job, std::uint16_t attempt) = 0;
+  };
+
+  static constexpr std::size_t max_images = 256;
+  static constexpr std::uint32_t max_chunk_bytes = 1U << 20U;
+
+  /// `limit_bytes`: an image longer than this cannot be kept and is unfit. Both references must outlive this.
+  images(code::store& from, std::uint64_t limit_bytes, outlet& out) : store_(from), limit_bytes_(limit_bytes), out_(out) {}
+
+  // Each throws pp::error(errc::bad_message) for what no honest client sends.
+  void on_image(const wire::image& m);
+  void on_chunk(const wire::chunk& m);
+  void on_job(std::uint32_t image, worker::pool_job job);
+
+  /// If this job is held here: forgets it, and gives its attempt.
+  std::optional<std::uint16_t> take_back(std::uint64_t job);
+  void give_back_all();
+  /// Workers could not run it. Tells the client; jobs that still come are given back.
+  void on_unfit(const code::image_id& id, const std::string& reason);
+
+ private:
+  enum class state : std::uint8_t { receiving, ready, unfit };
+  struct entry {
+    std::uint32_t index = 0;
+    state is = state::receiving;
+    code::manifest contents;
+    bytes encoded;
+    std::set<auth::digest> missing;
+    unsigned asked = 0;  ///< NEED messages sent for it
+    std::shared_ptr<const code::launchable> what;
+    std::vector<worker::pool_job> held;
+  };
+  struct transfer {
+    std::uint64_t size = 0;
+    std::uint32_t asked_by = 0;  ///< the image whose NEED named it: only that one's CHUNKs count
+    std::unique_ptr<code::store::incoming> stream;
+  };
+
+  entry& find(std::uint32_t index);
+  void ask_or_open(entry& e);
+  void open(entry& e);
+  void refuse(entry& e, const std::string& reason);
+  void abandon_transfers(const entry& of);
+  byte_view unpacked(const wire::chunk& m);
+  void finish(const auth::digest& content, transfer& t);
+  void give_back_held(entry& e);
+
+  code::store& store_;
+  std::uint64_t limit_bytes_;
+  outlet& out_;
+  std::unordered_map<std::uint32_t, entry> entries_;
+  std::map<auth::digest, transfer> transfers_;  ///< asked for and not here yet
+  bytes unpacked_;                              ///< kept for its memory
+};
+
+}  // namespace pp::ppserver
