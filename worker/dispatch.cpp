@@ -3,11 +3,6 @@
 #include <algorithm>
 
 namespace pp::worker {
-namespace {
-
-constexpr unsigned generation_bits = 16;
-
-}  // namespace
 
 // --- owners and groups -----------------------------------------------------------------------------------------------
 
@@ -23,13 +18,13 @@ owner_id dispatch::on_owner_added() {
 }
 
 std::uint32_t dispatch::index_of(owner_id owner) const {
-  const auto index = owner & ((1U << generation_bits) - 1);
+  const auto index = static_cast<std::uint32_t>(slot_of(owner));
   PP_CHECK(index < owners_.size() && owners_[index].generation == owner >> generation_bits);
   return index;
 }
 
 bool dispatch::is_known(owner_id owner) const {
-  const auto index = owner & ((1U << generation_bits) - 1);
+  const auto index = static_cast<std::uint32_t>(slot_of(owner));
   return index < owners_.size() && owners_[index].is_used && !owners_[index].is_gone &&
          owners_[index].generation == owner >> generation_bits;
 }
@@ -201,6 +196,15 @@ duration dispatch::mean_run_time(owner_id owner) const {
   const auto& mean = owners_[index_of(owner)].run_time;
   // A job shorter than the clock's tick still is a finished job; zero means that none has finished.
   return mean.is_known() ? std::max(mean.value(), duration(1)) : duration(0);
+}
+
+std::vector<owner_id> dispatch::owners() const {
+  std::vector<owner_id> all;
+  for (std::uint32_t index = 0; index < owners_.size(); ++index) {
+    const auto& o = owners_[index];
+    if (o.is_used && !o.is_gone) all.push_back(static_cast<owner_id>(o.generation) << generation_bits | index);
+  }
+  return all;
 }
 
 unsigned dispatch::running_workers() const {

@@ -92,6 +92,10 @@ class dispatch {
   const std::string& unfit_reason(group_id g) const { return groups_[g].unfit_reason; }
   duration mean_run_time(owner_id owner) const;
   bool is_known(owner_id owner) const;
+  /// A small number for tables of the shell; used again by a later owner.
+  static std::size_t slot_of(owner_id owner) { return owner & ((1U << generation_bits) - 1); }
+  /// All that were not removed.
+  std::vector<owner_id> owners() const;
   unsigned slots() const { return limits_.slots; }
   std::size_t jobs() const { return total_jobs_; }
   unsigned workers() const { return processes_; }
@@ -100,6 +104,8 @@ class dispatch {
   unsigned running_workers(owner_id owner) const;
 
  private:
+  static constexpr unsigned generation_bits = 16;
+
   struct candidate {
     std::uint32_t stream = nothing;
     explicit operator bool() const { return stream != nothing; }

@@ -284,7 +284,7 @@ std::uint32_t dispatch::window_for(const stream_record& s) const {
 }
 
 bool dispatch::may_take(const worker_record& w, const stream_record& s, std::uint32_t depth) const {
-  if (w.live >= depth || w.span() >= claim_slots) return false;
+  if (w.live >= depth || w.room() == 0) return false;
   if (limits_.recycle_after != 0 && w.done + w.live >= limits_.recycle_after) return false;
   if (w.live == 0) return true;
   const auto window = w.live_long > 0 || is_long(s) ? 2U : std::min(w.window, window_for(s));
@@ -339,7 +339,7 @@ void dispatch::share_with(worker_id idle) {
   }
   if (from == nothing) return;
   const auto& to = workers_[idle];
-  auto wanted = std::min<std::uint64_t>(workers_[from].live / 2, claim_slots - to.span());
+  auto wanted = std::min<std::uint64_t>(workers_[from].live / 2, to.room());
   if (limits_.recycle_after != 0) wanted = std::min<std::uint64_t>(wanted, limits_.recycle_after - to.done);
   std::vector<job_ref> taken;  // rarely needed, so its memory is not worth keeping
   for (auto s = workers_[from].next; taken.size() < wanted && s-- > workers_[from].head;) {

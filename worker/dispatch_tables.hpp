@@ -111,6 +111,8 @@ struct worker_record {
   std::array<job_ref, claim_slots> pipe{};  ///< by sequence; nothing = taken back
 
   std::uint64_t span() const { return next - head; }
+  /// How many sequences may be sent. One slot stays free: the worker writes `done` after its result, perhaps after we read it.
+  std::uint64_t room() const { return claim_slots - 1 - span(); }
   job_ref& at(std::uint64_t sequence) { return pipe[sequence % claim_slots]; }
   job_ref at(std::uint64_t sequence) const { return pipe[sequence % claim_slots]; }
   bool is_idle() const { return is == state::ready && live == 0; }

@@ -23,7 +23,7 @@ void dispatch::put_in_pipe(worker_id w, job_ref j) {
   auto& me = workers_[w];
   auto& job = jobs_[j];
   auto& s = streams_[job.stream];
-  PP_ASSERT(me.span() < claim_slots);
+  PP_ASSERT(me.room() > 0);
   job.where = job_record::place::piped;
   job.worker = w;
   job.sequence = me.next;

@@ -121,10 +121,14 @@ std::string why_not_started(int error) {
 }
 
 std::optional<net::descriptor> open_pidfd(pid_t pid, const net::executor& ex, bool wanted) {
-  const int fd = wanted ? ::pidfd_open(pid, 0) : -1;
+  const int fd = wanted ? ::pidfd_open(pid, 0) : -1;  // close-on-exec by itself
   if (fd < 0) return std::nullopt;
-  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return net::descriptor(ex, fd);
+  net::descriptor ended(ex);
+  net::error_code failed;
+  ended.assign(fd, failed);
+  if (!failed) return ended;
+  ::close(fd);
+  return std::nullopt;
 }
 
 exit_state from_siginfo(const siginfo_t& info) {

@@ -58,6 +58,8 @@ class process {
   bool has_ended() const noexcept;
   /// Kills what the process left in its group, then takes its status. Waits if it has not ended yet.
   exit_state reap() noexcept;
+  /// Gives up a process that not even SIGKILL ends (it hangs in the kernel); whoever inherits it will reap it.
+  void abandon() noexcept { reaped_ = true; }
 
  private:
   process(pid_t pid, std::optional<net::descriptor> ended) : pid_(pid), ended_(std::move(ended)) {}

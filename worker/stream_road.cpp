@@ -52,8 +52,10 @@ stream_road::stream_road(net::executor ex)
       writer_wake_(ex, net::steady_timer::time_point::max()),
       buffer_(first_buffer) {
   auto ends = make_pair();
-  socket_.assign(net::asio::local::stream_protocol(), ends.ours.release());
-  socket_.native_non_blocking(true);
+  net::error_code failed;
+  socket_.assign(net::asio::local::stream_protocol(), ends.ours.get(), failed);
+  if (failed) throw std::system_error(failed, "cannot wait for the socket of a worker");
+  ends.ours.release();
   worker_end_ = std::move(ends.theirs);
 }
 

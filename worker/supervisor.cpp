@@ -1,0 +1,173 @@
+#include "worker/supervisor.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "net/deadline.hpp"
+#include "worker/stream_road.hpp"
+
+namespace pp::worker {
+namespace {
+
+constexpr auto time_to_exit = std::chrono::milliseconds(200);  // between the end of its pipe and the end of a worker
+constexpr std::size_t most_tail_text = 400;
+
+struct pipe_ends {
+  code::descriptor read, write;
+};
+pipe_ends make_output_pipe() {
+  std::array<int, 2> fds{};
+  if (::pipe2(fds.data(), O_CLOEXEC) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot make the output pipe of a worker");
+  }
+  // Only the reading end: a job that prints must find an ordinary blocking descriptor.
+  ::fcntl(fds[0], F_SETFL, ::fcntl(fds[0], F_GETFL) | O_NONBLOCK);
+  return {code::descriptor(fds[0]), code::descriptor(fds[1])};
+}
+
+/// The end of a text as one line.
+std::string tail_as_line(const bytes& text) {
+  std::string_view all = as_text(text);
+  if (all.size() > most_tail_text) all = all.substr(all.size() - most_tail_text);
+  while (!all.empty() && all.back() == '\n') all.remove_suffix(1);
+  std::string line;
+  for (const char c : all) {
+    if (c == '\n') line += " | ";
+    if (static_cast<unsigned char>(c) >= ' ') line += c;
+  }
+  return line;
+}
+
+bool stands_for_every_start(int error) { return error == ENOEXEC || error == EACCES || error == EPERM || error == ENOENT; }
+
+}  // namespace
+
+supervisor::supervisor(net::executor ex, worker_id id, program what, const pool_options& options, listener& to)
+    : executor_(ex), id_(id), program_(std::move(what)), options_(options), listener_(to), tasks_(ex) {}
+
+supervisor::~supervisor() = default;
+
+net::awaitable<worker_end> supervisor::run() {
+  std::optional<worker_end> failed;
+  try {
+    if (!was_asked_) start();
+  } catch (const std::system_error& e) {
+    failed = could_not_start(e);
+  }
+  if (!failed && !process_) failed = worker_end{"was not wanted any more", {}, false, true, {}};
+  if (failed) co_return std::move(*failed);
+  tasks_.spawn("worker_road", road_->run(*this));
+  co_await wait_exit();
+  process_->signal_group(SIGKILL);  // what the job left behind in its group must not keep the pipe busy
+  road_->drain(*this);
+  road_->close();
+  co_await tasks_.close();
+  co_return describe_end();
+}
+
+void supervisor::start() {
+  const auto& image = *program_.what;
+  road_ = std::make_unique<stream_road>(executor_);
+  auto out = make_output_pipe(), err = make_output_pipe();
+  spawn_plan plan;
+  plan.program = image.program;
+  plan.program_path = image.program_path;
+  plan.name = image.contents.modules.empty() ? "" : image.contents.modules.front().name;
+  plan.environment = worker_environment(own_environment(), {options_.pass_environment, image.library_path}, ::getpid());
+  plan.out_write = out.write.get();
+  plan.err_write = err.write.get();
+  plan.out_read = out.read.get();
+  plan.err_read = err.read.get();
+  plan.pipe = road_->worker_end();
+  plan.control = road_->control_end();
+  process_.emplace(process::spawn(plan, executor_));
+  road_->release_worker_end();
+  out_read_ = std::move(out.read);
+  err_read_ = std::move(err.read);
+  road_->send_program(image.encoded);
+}
+
+net::awaitable<void> supervisor::wait_exit() {
+  try {
+    co_await process_->wait_exit();
+  } catch (const net::system_error&) {
+    // The pool has waited long enough for a process that SIGKILL does not end; reap() will not wait for it either.
+  }
+  co_await net::this_coro::reset_cancellation_state();
+}
+
+net::awaitable<void> supervisor::kill_after(duration grace) {
+  co_await net::sleep_for(grace);
+  process_->signal_group(SIGKILL);
+}
+
+void supervisor::finish(duration grace) {
+  was_asked_ = true;
+  if (!process_) return;
+  road_->finish();
+  tasks_.spawn("worker_kill", kill_after(grace));
+}
+
+void supervisor::terminate(duration grace) {
+  finish(grace);
+  if (process_) process_->signal_group(SIGTERM);
+}
+
+void supervisor::kill() {
+  was_asked_ = true;
+  if (process_) process_->signal_group(SIGKILL);
+}
+
+void supervisor::break_off(const std::string& what) {
+  if (fault_.empty()) fault_ = "broke the rules of its pipe: it " + what;
+  if (process_) process_->signal_group(SIGKILL);
+}
+
+void supervisor::on_unfit(const std::string& reason) {
+  if (was_ready_) return break_off("called itself unfit after it was ready");
+  is_unfit_ = true;
+  fault_ = reason;
+  tasks_.spawn("worker_kill", kill_after(time_to_exit));
+}
+
+void supervisor::on_broken(const std::string& reason) {
+  if (!reason.empty()) return break_off(reason);
+  tasks_.spawn("worker_kill", kill_after(time_to_exit));  // it usually is on its way out
+}
+
+worker_end supervisor::could_not_start(const std::system_error& e) const {
+  worker_end end;
+  end.reason = e.what();
+  end.final = stands_for_every_start(e.code().value());
+  return end;
+}
+
+worker_end supervisor::describe_end() {
+  worker_end end;
+  const bool is_gone = process_->has_ended();
+  if (is_gone) end.how = process_->reap();
+  else process_->abandon();
+  end.was_asked = was_asked_;
+  end.final = is_unfit_;
+  if (!was_asked_ || !was_ready_) end.printed = read_after_crash(road_->page(), out_read_.get(), err_read_.get());
+  if (!fault_.empty()) {
+    end.reason = fault_;
+  } else {
+    end.reason = was_ready_ ? describe(end.how) : start_failure_text(end.how, end.printed);
+  }
+  return end;
+}
+
+std::string supervisor::start_failure_text(const exit_state& how, const printed_text& printed) const {
+  std::string text = "the program " + describe(how) + " before it was ready for jobs";
+  if (how.known && how.signal == 0 && how.status == 0) text += " (is pp::init(argc, argv) the first call in its main?)";
+  const auto words = tail_as_line(printed.err);
+  return words.empty() ? text : text + "; its last words: " + words;
+}
+
+}  // namespace pp::worker

@@ -1,0 +1,93 @@
+// One worker from its start to its end: the process, the road to it, and what is known when it is gone.
+//
+// Promises: run() leaves no process of the worker's group, no descriptor and no coroutine behind, however it ends; every result
+// that was on the road is told before it completes. Threads: the I/O thread only. Must not know: whose jobs these are.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "net/task_group.hpp"
+#include "worker/dispatch_tables.hpp"
+#include "worker/output.hpp"
+#include "worker/pool.hpp"
+#include "worker/process.hpp"
+#include "worker/road.hpp"
+
+namespace pp::worker {
+
+/// How a worker ended.
+struct worker_end {
+  std::string reason;  ///< one line: "was killed by signal 11 (Segmentation fault)"
+  exit_state how;
+  bool final = false;      ///< the image can never run here
+  bool was_asked = false;  ///< we ended it
+  printed_text printed;    ///< by the job that was running, or before it was ready
+};
+
+class supervisor final : private road_events {
+ public:
+  /// Told from run() only; may call everything of supervisor but run().
+  class listener {
+   public:
+    virtual ~listener() = default;
+    virtual void on_worker_ready(worker_id worker) = 0;
+    virtual void on_worker_result(worker_id worker, std::uint64_t sequence, bytes payload) = 0;
+    virtual void on_worker_batch_end(worker_id worker) = 0;
+  };
+
+  /// `options` must outlive this.
+  supervisor(net::executor ex, worker_id id, program what, const pool_options& options, listener& to);
+  ~supervisor() override;
+
+  /// Starts the process; completes when all of it is gone. Must clean up, so a cancellation only makes it stop waiting for a
+  /// process that even SIGKILL did not end.
+  net::awaitable<worker_end> run();
+
+  /// Null before run() and when the worker could not be started.
+  worker::road* road() { return road_.get(); }
+  const worker::road* road() const { return road_.get(); }
+  /// 0 if there is no process.
+  int pid() const { return process_ ? process_->pid() : 0; }
+
+  /// No more jobs: it ends by itself, or is killed after `grace`.
+  void finish(duration grace);
+  /// SIGTERM to its group, SIGKILL after `grace`.
+  void terminate(duration grace);
+  void kill();
+  /// It did what no worker does.
+  void break_off(const std::string& what);
+
+ private:
+  void on_ready() override { was_ready_ = true, listener_.on_worker_ready(id_); }
+  void on_unfit(const std::string& reason) override;
+  void on_result(std::uint64_t sequence, std::uint16_t, bytes payload) override {
+    listener_.on_worker_result(id_, sequence, std::move(payload));
+  }
+  void on_batch_end() override { listener_.on_worker_batch_end(id_); }
+  void on_broken(const std::string& reason) override;
+
+  void start();
+  net::awaitable<void> wait_exit();
+  net::awaitable<void> kill_after(duration grace);
+  worker_end could_not_start(const std::system_error& e) const;
+  worker_end describe_end();
+  std::string start_failure_text(const exit_state& how, const printed_text& printed) const;
+
+  net::executor executor_;
+  worker_id id_;
+  program program_;
+  const pool_options& options_;
+  listener& listener_;
+  net::task_group tasks_;
+  std::unique_ptr<worker::road> road_;
+  std::optional<process> process_;
+  code::descriptor out_read_, err_read_;
+  bool was_ready_ = false;
+  bool was_asked_ = false;
+  bool is_unfit_ = false;
+  std::string fault_;  ///< why it is unfit, or what it did wrong
+};
+
+}  // namespace pp::worker
