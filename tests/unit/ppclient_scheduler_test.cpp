@@ -1,0 +1,374 @@
+#include "ppclient/scheduler.hpp"
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace pp::ppclient {
+namespace {
+
+using kind = scheduler::action::kind;
+using outcome = scheduler::outcome;
+using verdict = scheduler::verdict;
+
+struct lab {
+  explicit lab(unsigned attempts = 3) : s(attempts) {}
+
+  std::uint32_t node(unsigned slots, int credit) {
+    const auto n = s.on_node_ready(slots);
+    s.on_credit(n, credit);
+    return n;
+  }
+  void submit(std::uint32_t count, std::uint32_t image = 0) {
+    for (std::uint32_t i = 0; i < count; ++i) s.on_submit(next_job++, image);
+  }
+  std::vector<scheduler::action> decide(std::size_t limit = 100'000) {
+    std::vector<scheduler::action> out;
+    s.decide(out, limit);
+    return out;
+  }
+  verdict result(const scheduler::action& a, outcome what = outcome::done, unsigned credit = 1) {
+    return s.on_result(a.job, a.node, a.attempt, what, credit);
+  }
+
+  scheduler s;
+  std::uint32_t next_job = 0;
+};
+
+std::size_t count(const std::vector<scheduler::action>& actions, kind what, std::uint32_t node) {
+  return static_cast<std::size_t>(
+      std::count_if(actions.begin(), actions.end(), [&](const auto& a) { return a.what == what && a.node == node; }));
+}
+
+TEST(Scheduler, SendsNothingWithoutCredit) {
+  lab l;
+  l.node(4, 0);
+  l.submit(3);
+  EXPECT_TRUE(l.decide().empty());
+  EXPECT_EQ(l.s.queued(), 3U);
+}
+
+TEST(Scheduler, NeverSendsMoreThanTheCredit) {
+  lab l;
+  const auto n = l.node(2, 5);
+  l.submit(100);
+  EXPECT_EQ(l.decide().size(), 5U);
+  EXPECT_EQ(l.s.in_flight(n), 5U);
+  EXPECT_TRUE(l.decide().empty());
+}
+
+TEST(Scheduler, AResultReturnsItsCreditAndTheNextJobLeaves) {
+  lab l;
+  l.node(1, 1);
+  l.submit(2);
+  const auto first = l.decide();
+  ASSERT_EQ(first.size(), 1U);
+  EXPECT_EQ(l.result(first[0]), verdict::deliver);
+  EXPECT_EQ(l.decide().size(), 1U);
+}
+
+TEST(Scheduler, AResultMayShrinkOrWidenTheWindow) {
+  lab l;
+  l.node(1, 2);
+  l.submit(100);
+  auto sent = l.decide();
+  ASSERT_EQ(sent.size(), 2U);
+  l.result(sent[0], outcome::done, 2);
+  EXPECT_EQ(l.decide().size(), 2U);
+  l.result(sent[1], outcome::done, 0);
+  EXPECT_TRUE(l.decide().empty());
+}
+
+TEST(Scheduler, SpreadsJobsByFreeSlots) {
+  lab l;
+  const auto small = l.node(2, 100);
+  const auto large = l.node(6, 100);
+  l.submit(8);
+  const auto sent = l.decide();
+  EXPECT_EQ(count(sent, kind::send, small), 2U);
+  EXPECT_EQ(count(sent, kind::send, large), 6U);
+}
+
+TEST(Scheduler, KeepsTheOrderOfSubmission) {
+  lab l;
+  l.node(1, 10);
+  l.submit(10);
+  const auto sent = l.decide();
+  for (std::uint32_t i = 0; i < 10; ++i) EXPECT_EQ(sent[i].job, i);
+}
+
+TEST(Scheduler, JobsOfALostNodeGoElsewhereFirstAndAreNotBlamed) {
+  lab l(1);
+  const auto a = l.node(2, 4);
+  l.submit(6);
+  EXPECT_EQ(l.decide().size(), 4U);
+  l.s.on_node_lost(a);
+  const auto b = l.node(2, 100);
+  const auto again = l.decide();
+  ASSERT_EQ(again.size(), 6U);
+  for (std::uint32_t i = 0; i < 6; ++i) EXPECT_EQ(again[i].job, i);
+  EXPECT_EQ(again[0].attempt, 2U);
+  EXPECT_EQ(l.s.crashes(0), 0U);
+  EXPECT_EQ(l.s.numbers().rescheduled, 4U);
+  EXPECT_EQ(l.result(again[0]), verdict::deliver);
+  EXPECT_EQ(l.s.in_flight(b), 5U);
+}
+
+TEST(Scheduler, AResultOfAnEarlierAttemptIsStale) {
+  lab l;
+  const auto a = l.node(1, 1);
+  const auto b = l.node(1, 0);
+  l.submit(1);
+  const auto first = l.decide();
+  l.s.on_node_lost(a);
+  l.s.on_credit(b, 1);
+  const auto second = l.decide();
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(l.s.on_result(0, b, first[0].attempt, outcome::done, 1), verdict::stale);
+  EXPECT_EQ(l.result(second[0]), verdict::deliver);
+  EXPECT_EQ(l.result(second[0]), verdict::stale);
+  EXPECT_EQ(l.s.numbers().stale, 2U);
+}
+
+TEST(Scheduler, ACrashedJobGoesToAnotherNodeAndFailsAfterTheLastAttempt) {
+  lab l(3);
+  const auto a = l.node(1, 1);
+  const auto b = l.node(1, 1);
+  l.submit(1);
+  auto sent = l.decide();
+  ASSERT_EQ(sent[0].node, a);
+  EXPECT_EQ(l.result(sent[0], outcome::crashed), verdict::again);
+  sent = l.decide();
+  ASSERT_EQ(sent[0].node, b);
+  EXPECT_EQ(l.result(sent[0], outcome::crashed), verdict::again);
+  sent = l.decide();
+  ASSERT_EQ(sent[0].node, a);
+  EXPECT_EQ(l.result(sent[0], outcome::crashed), verdict::deliver);
+  EXPECT_EQ(l.s.crashes(0), 3U);
+}
+
+TEST(Scheduler, ACrashedJobWaitsForAnotherNodeRatherThanTakeTheSame) {
+  lab l;
+  const auto a = l.node(1, 1);
+  l.node(1, 0);
+  l.submit(2);
+  auto sent = l.decide();
+  EXPECT_EQ(l.result(sent[0], outcome::crashed), verdict::again);
+  sent = l.decide();
+  ASSERT_EQ(sent.size(), 1U);  // the one behind it is not blocked
+  EXPECT_EQ(sent[0].job, 1U);
+  EXPECT_EQ(sent[0].node, a);
+}
+
+TEST(Scheduler, ACrashedJobRunsOnTheSameNodeIfThereIsNoOther) {
+  lab l;
+  l.node(1, 1);
+  l.submit(1);
+  const auto sent = l.decide();
+  l.result(sent[0], outcome::crashed);
+  EXPECT_EQ(l.decide().size(), 1U);
+}
+
+TEST(Scheduler, AnUnfitNodeGivesItsJobsOfThatImageBack) {
+  lab l;
+  const auto a = l.node(4, 10);
+  l.submit(3, 0);
+  l.submit(2, 1);
+  EXPECT_EQ(l.decide().size(), 5U);
+  l.s.on_unfit(a, 0);
+  EXPECT_EQ(l.s.queued(), 3U);
+  EXPECT_EQ(l.s.in_flight(a), 2U);
+  EXPECT_TRUE(l.decide().empty());
+  EXPECT_FALSE(l.s.has_node_for(0));
+  EXPECT_TRUE(l.s.has_node_for(1));
+}
+
+TEST(Scheduler, APausedNodeGetsNothingNewAndKeepsWhatItHas) {
+  lab l;
+  const auto a = l.node(1, 2);
+  l.submit(3);
+  const auto sent = l.decide();
+  l.s.set_paused(a, true);
+  EXPECT_EQ(l.result(sent[0]), verdict::deliver);
+  EXPECT_TRUE(l.decide().empty());
+  l.s.set_paused(a, false);
+  EXPECT_EQ(l.decide().size(), 1U);
+}
+
+TEST(Scheduler, RecallsWaitingJobsForAnIdleNode) {
+  lab l;
+  const auto a = l.node(2, 10);
+  l.submit(8);
+  ASSERT_EQ(l.decide().size(), 8U);
+  const auto b = l.node(2, 10);
+  const auto actions = l.decide();
+  ASSERT_EQ(actions.size(), 2U);
+  EXPECT_EQ(count(actions, kind::recall, a), 2U);
+  EXPECT_EQ(actions[0].job, 7U);  // the youngest is the least likely to have begun
+  EXPECT_TRUE(l.decide().empty()) << "no more than idle slots are asked for";
+  EXPECT_EQ(l.result(actions[0], outcome::not_started), verdict::again);
+  const auto sent = l.decide();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].node, b);
+}
+
+TEST(Scheduler, DoesNotRecallForANodeThatCannotRunTheImage) {
+  lab l;
+  l.node(1, 10);
+  l.submit(4);
+  ASSERT_EQ(l.decide().size(), 4U);
+  const auto b = l.node(1, 10);
+  l.s.on_unfit(b, 0);
+  EXPECT_TRUE(l.decide().empty());
+}
+
+TEST(Scheduler, DoesNotRecallWhileJobsAreQueued) {
+  lab l;
+  l.node(1, 4);
+  l.submit(10);
+  ASSERT_EQ(l.decide().size(), 4U);
+  l.node(1, 0);
+  EXPECT_TRUE(l.decide().empty());
+}
+
+TEST(Scheduler, LimitStopsADecisionAndSaysSo) {
+  lab l;
+  l.node(1, 100);
+  l.submit(10);
+  std::vector<scheduler::action> out;
+  EXPECT_TRUE(l.s.decide(out, 4));
+  EXPECT_EQ(out.size(), 4U);
+  EXPECT_FALSE(l.s.decide(out, 100));
+  EXPECT_EQ(out.size(), 10U);
+}
+
+TEST(Scheduler, AWithdrawnJobIsGone) {
+  lab l;
+  l.submit(2);
+  l.s.withdraw(0);
+  l.node(1, 10);
+  const auto sent = l.decide();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0].job, 1U);
+}
+
+// Random events against a model that only remembers what it was told: whatever happens, each job ends exactly once, credit is
+// kept, and when everything works again everything ends.
+class chaos {
+ public:
+  explicit chaos(unsigned seed) : random_(seed), s_(attempts) {}
+
+  void run(int steps) {
+    for (int i = 0; i < steps; ++i) step();
+    finish();
+    EXPECT_EQ(ended_.size(), submitted_);
+    EXPECT_EQ(s_.queued() + s_.in_flight(), 0U);
+    EXPECT_EQ(s_.numbers().finished, submitted_);
+  }
+
+ private:
+  static constexpr unsigned attempts = 3;
+  struct sent_job {
+    std::uint32_t job;
+    std::uint16_t attempt;
+    bool recalled = false;
+  };
+  struct model_node {
+    std::uint32_t index;
+    int credit;
+    std::vector<sent_job> jobs;
+  };
+
+  unsigned below(std::size_t n) { return static_cast<unsigned>(random_() % n); }
+
+  void step() {
+    switch (below(8)) {
+      case 0: add_node(); break;
+      case 1: lose_node(); break;
+      case 2:
+      case 3: submit(); break;
+      default: answer(); break;
+    }
+    decide();
+  }
+  void add_node() {
+    if (nodes_.size() > 6) return;
+    const auto slots = 1 + below(4);
+    const auto index = s_.on_node_ready(slots);
+    const int credit = static_cast<int>(slots + below(8));
+    s_.on_credit(index, credit);
+    nodes_.push_back({index, credit, {}});
+  }
+  void lose_node() {
+    if (nodes_.empty() || below(4) != 0) return;
+    const auto which = below(nodes_.size());
+    s_.on_node_lost(nodes_[which].index);
+    nodes_.erase(nodes_.begin() + which);
+  }
+  void submit() {
+    for (unsigned n = below(10); n > 0; --n) {
+      s_.on_submit(static_cast<std::uint32_t>(submitted_++), 0);
+    }
+  }
+  void decide() {
+    actions_.clear();
+    s_.decide(actions_, 1000);
+    for (const auto& a : actions_) {
+      auto& n = *std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& m) { return m.index == a.node; });
+      if (a.what == kind::send) {
+        n.jobs.push_back({a.job, a.attempt});
+        EXPECT_LE(n.jobs.size(), static_cast<std::size_t>(n.credit));
+      } else {
+        const auto known = std::find_if(n.jobs.begin(), n.jobs.end(), [&](const auto& j) { return j.job == a.job; });
+        ASSERT_NE(known, n.jobs.end());
+        EXPECT_FALSE(known->recalled);
+        known->recalled = true;
+      }
+    }
+  }
+  void answer() {
+    if (nodes_.empty()) return;
+    auto& n = nodes_[below(nodes_.size())];
+    if (n.jobs.empty()) return;
+    const auto which = below(n.jobs.size());
+    const sent_job j = n.jobs[which];
+    n.jobs.erase(n.jobs.begin() + which);
+    const auto what = j.recalled && below(2) == 0 ? outcome::not_started : below(10) == 0 ? outcome::crashed : outcome::done;
+    const unsigned credit = below(3);
+    const unsigned given = n.credit <= 1 && credit == 0 ? 1 : credit;
+    n.credit += static_cast<int>(given) - 1;
+    const auto v = s_.on_result(j.job, n.index, j.attempt, what, given);
+    EXPECT_NE(v, verdict::stale);
+    if (v == verdict::deliver) {
+      EXPECT_EQ(++ended_[j.job], 1);
+    }
+  }
+  void finish() {
+    add_node();
+    if (nodes_.empty()) add_node();
+    for (std::size_t guard = 0; s_.queued() + s_.in_flight() > 0 && guard < 1'000'000; ++guard) {
+      decide();
+      answer();
+    }
+  }
+
+  std::mt19937 random_;
+  scheduler s_;
+  std::vector<model_node> nodes_;
+  std::vector<scheduler::action> actions_;
+  std::map<std::uint32_t, int> ended_;
+  std::size_t submitted_ = 0;
+};
+
+TEST(Scheduler, EveryJobEndsExactlyOnceWhateverHappens) {
+  for (unsigned seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    chaos(seed).run(300);
+    if (HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace pp::ppclient
