@@ -12,6 +12,9 @@ namespace {
 constexpr std::size_t first_read_buffer = 16 * 1024;
 constexpr std::size_t largest_read_buffer = 2 * (wire::max_frame_payload + wire::frame_header_size);
 
+// What an incomplete message costs besides its bytes: without it, a peer could begin messages without end, all empty.
+constexpr std::size_t assembly_cost = 128;
+
 [[noreturn]] void fail(const char* what) { throw system_error(asio::error::invalid_argument, what); }
 
 wire::frame_header header_of(wire::message_type type, std::uint64_t job, std::uint16_t attempt, std::size_t length) {
@@ -201,7 +204,10 @@ void channel::deliver(const wire::frame_header& head, byte_view payload, handler
     to.on_message({head, payload, nullptr});
     return;
   }
-  if (known == assembling_.end()) known = assembling_.emplace(key, bytes{}).first;
+  if (known == assembling_.end()) {
+    known = assembling_.emplace(key, bytes{}).first;
+    assembling_bytes_ += assembly_cost;
+  }
   bytes& whole = known->second;
   if (whole.size() + payload.size() > wire::max_message_bytes || assembling_bytes_ + payload.size() > limits_.assembling_bytes) {
     fail("message above its limit");
@@ -210,7 +216,7 @@ void channel::deliver(const wire::frame_header& head, byte_view payload, handler
   assembling_bytes_ += payload.size();
   if (more) return;
   bytes done = std::move(whole);
-  assembling_bytes_ -= done.size();
+  assembling_bytes_ -= done.size() + assembly_cost;
   assembling_.erase(known);
   to.on_message({head, done, &done});
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by tools/demo and tools/test (sourced by bash): a world of their own on the loopback interface, cleaned up by process id.
 
 world=""
@@ -9,7 +10,8 @@ make_world() {
   mkdir -m 0700 "$world/config" "$world/cache" "$world/tmp"
   unset PP_NODES PP_SECRET PP_SECRET_FILE PP_LOCAL_WORKERS PP_DISCOVERY PP_LOG
   export PP_INTERFACES=lo
-  export PP_DISCOVERY_PORT=$(free_udp_port)
+  PP_DISCOVERY_PORT=$(free_udp_port)
+  export PP_DISCOVERY_PORT
   export XDG_CONFIG_HOME=$world/config XDG_CACHE_HOME=$world/cache
   trap end_world EXIT
   trap 'exit 130' INT
