@@ -59,13 +59,7 @@ store_state::store_state(const store::options& o) : settings(o), disk(open_store
 store_state::~store_state() { ::rmdir(shared_memory_base().c_str()); }  // only goes if it is there, ours and empty
 
 bool store_state::has(const auth::digest& content) const {
-  if (disk.has(content) || in_memory(content)) return true;
-  return std::any_of(live.begin(), live.end(), [&](const auto& entry) {
-    const auto image = entry.second.lock();
-    if (!image) return false;
-    const auto& modules = image->contents.modules;
-    return std::any_of(modules.begin(), modules.end(), [&](const auto& m) { return m.content == content; });
-  });
+  return disk.has(content) || in_memory(content) != nullptr;
 }
 
 void store_state::touch(const auth::digest& content) const { disk.touch(content); }
