@@ -235,10 +235,13 @@ void browser::tell(const std::vector<change>& changes) {
 report browser::what_happened() const {
   report out = counts_;
   out.port = options_.port;
+  out.not_selected = asking_.seen().not_selected + (listening_ ? listening_->seen().not_selected : 0);
   if (!keys_.empty()) out.key_id = keys_.proving().id_text();
   for (const auto& [text, asked] : asked_) out.interfaces.push_back(asked);
   out.other_key_ids.assign(other_keys_.begin(), other_keys_.end());
-  for (const auto& [id, note] : clocks_) out.clock_warnings.push_back(clock_warning(note.name, note.where, note.offset_ms));
+  for (const auto& [id, note] : clocks_) {
+    out.clock_warnings.push_back(clock_warning(note.name, note.where, note.offset_ms));
+  }
   for (const auto& node : directory_.nodes()) {
     auto warning = version_warning(node, wire::protocol_min, wire::protocol_max);
     if (!warning.empty()) out.version_warnings.push_back(std::move(warning));

@@ -76,7 +76,12 @@ std::vector<std::string> report::remarks() const {
                   ": carry the key over with `ppserver key export` there and `ppserver key import` here");
   }
   if (no_address > 0) {
-    out.push_back(counted(no_address, "datagram", "datagrams") + " of nodes told no address that can be reached from here");
+    out.push_back(counted(no_address, "datagram", "datagrams") +
+                  " of nodes told no address that can be reached from here");
+  }
+  if (not_selected > 0) {
+    out.push_back(counted(not_selected, "datagram", "datagrams") +
+                  " came in on interfaces that are not selected: see PP_INTERFACES");
   }
   out.insert(out.end(), clock_warnings.begin(), clock_warnings.end());
   out.insert(out.end(), version_warnings.begin(), version_warnings.end());
@@ -86,7 +91,8 @@ std::vector<std::string> report::remarks() const {
 std::string report::text() const {
   std::vector<std::string> asked;
   for (const auto& i : interfaces) asked.push_back(i.text);
-  std::string out = "asked on: " + (asked.empty() ? "no interface" : joined(asked)) + ", UDP port " + std::to_string(port) + "\n";
+  std::string out = "asked on: " + (asked.empty() ? "no interface" : joined(asked));
+  out += ", UDP port " + std::to_string(port) + "\n";
   out += "key used: " + key_id + "\n";
   out += "datagrams: " + std::to_string(received) + " received, " + std::to_string(accepted) + " accepted, " +
          std::to_string(other_key) + " with another key, " + std::to_string(wrong_mac) + " with a wrong MAC, " +

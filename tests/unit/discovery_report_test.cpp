@@ -57,6 +57,14 @@ TEST(DiscoveryReport, SaysWhenThereIsNoInterface) {
   EXPECT_THAT(r.remarks(), ElementsAre(HasSubstr("no interface is up")));
 }
 
+TEST(DiscoveryReport, HintsAtDatagramsOnOtherInterfaces) {
+  auto r = quiet();
+  r.not_selected = 2;
+  r.no_address = 1;
+  EXPECT_THAT(r.remarks(), ElementsAre("1 datagram of nodes told no address that can be reached from here",
+                                       "2 datagrams came in on interfaces that are not selected: see PP_INTERFACES"));
+}
+
 TEST(DiscoveryReport, CountsAllThatWasRejected) {
   auto r = quiet();
   r.wrong_mac = 1;
