@@ -35,6 +35,10 @@ std::int64_t clock_offset(const wire::announce& m, std::int64_t wall_ms) {
   return std::max(m.unix_ms, std::numeric_limits<std::int64_t>::min() / 2) - wall_ms;
 }
 
+std::string text_of(const selected_interface& on, const selected_interface::broadcast& b) {
+  return on.name + " (" + b.to.to_string() + ")";
+}
+
 // An address nobody can connect to from here, whatever its node thinks.
 bool is_usable(const net::ip::address& a, bool from_this_host) {
   if (a.is_unspecified() || a.is_multicast()) return false;
@@ -120,7 +124,7 @@ void browser::ask_on(const selected_interface& on, const selected_interface::bro
   const udp_port::destination to{b.to, options_.port, on.index, b.from};
   guard_.on_query_sent(m.nonce, now());
   const bool sent = asking_.send(auth::seal_announce(m, keys_.proving()), to);
-  const auto text = on.name + " (" + b.to.to_string() + ")";
+  const auto text = text_of(on, b);
   if (asked_.size() >= max_asked && !asked_.contains(text)) return;
   auto& asked = asked_[text];
   asked.text = text;
@@ -237,7 +241,11 @@ report browser::what_happened() const {
   out.port = options_.port;
   out.not_selected = asking_.seen().not_selected + (listening_ ? listening_->seen().not_selected : 0);
   if (!keys_.empty()) out.key_id = keys_.proving().id_text();
-  for (const auto& [text, asked] : asked_) out.interfaces.push_back(asked);
+  auto asked = asked_;
+  for (const auto& on : options_.where.interfaces) {
+    for (const auto& b : on.broadcasts) asked[text_of(on, b)].text = text_of(on, b);
+  }
+  for (const auto& [text, about] : asked) out.interfaces.push_back(about);
   out.other_key_ids.assign(other_keys_.begin(), other_keys_.end());
   for (const auto& [id, note] : clocks_) {
     out.clock_warnings.push_back(clock_warning(note.name, note.where, note.offset_ms));

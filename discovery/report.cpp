@@ -29,7 +29,9 @@ std::string range(std::uint8_t low, std::uint8_t high) {
 }
 
 void remark_on_interfaces(const report& r, std::vector<std::string>& out) {
-  if (r.interfaces.empty()) out.push_back("no interface is up to ask on: check PP_INTERFACES and the network");
+  if (r.interfaces.empty()) {
+    out.push_back("no interface to ask on is up: check PP_INTERFACES and the network, or name the nodes in PP_NODES");
+  }
   for (const auto& i : r.interfaces) {
     if (i.failed == 0) continue;
     out.push_back(counted(i.failed, "query", "queries") + " could not be sent on " + i.text +

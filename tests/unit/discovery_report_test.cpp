@@ -54,7 +54,7 @@ TEST(DiscoveryReport, SaysWhenThereIsNoInterface) {
   report r;
   r.listening = true;
   EXPECT_THAT(r.text(), HasSubstr("asked on: no interface"));
-  EXPECT_THAT(r.remarks(), ElementsAre(HasSubstr("no interface is up")));
+  EXPECT_THAT(r.remarks(), ElementsAre(HasSubstr("no interface to ask on is up")));
 }
 
 TEST(DiscoveryReport, HintsAtDatagramsOnOtherInterfaces) {
