@@ -38,7 +38,8 @@
 
 namespace pp::detail {
 
-/// How deep values may lie in each other (a node of a linked list counts about three times): the stack is finite.
+/// How deep values may lie in each other (a node of a list linked by unique_ptr counts twice): the stack is finite, and a level
+/// takes up to 700 bytes of it in a debug build.
 inline constexpr unsigned max_nesting = 4096;
 
 /// One address per type, to recognise what a shared pointer's id stands for.
@@ -96,23 +97,33 @@ class input_archive : public cereal::InputArchive<input_archive, cereal::AllowEm
 
 // What follows are the overloads cereal finds by the archive's namespace; their names are cereal's.
 
+/// cereal's own wrappers are no level of the user's value.
 template <class T>
-  requires(!std::is_arithmetic_v<T>)
+inline constexpr bool is_level = !std::is_arithmetic_v<T>;
+template <class T>
+inline constexpr bool is_level<cereal::NameValuePair<T>> = false;
+template <class T>
+inline constexpr bool is_level<cereal::SizeTag<T>> = false;
+template <class T>
+inline constexpr bool is_level<cereal::memory_detail::PtrWrapper<T>> = false;
+
+template <class T>
+  requires is_level<T>
 void prologue(output_archive& ar, const T&) {
   ar.enter();
 }
 template <class T>
-  requires(!std::is_arithmetic_v<T>)
+  requires is_level<T>
 void epilogue(output_archive& ar, const T&) {
   ar.leave();
 }
 template <class T>
-  requires(!std::is_arithmetic_v<T>)
+  requires is_level<T>
 void prologue(input_archive& ar, const T&) {
   ar.enter();
 }
 template <class T>
-  requires(!std::is_arithmetic_v<T>)
+  requires is_level<T>
 void epilogue(input_archive& ar, const T&) {
   ar.leave();
 }
@@ -208,6 +219,24 @@ void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::basic_string<C, Traits, A
 template <std::size_t N>
 void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::array<bool, N>& to) {
   for (bool& b : to) ar(b);
+}
+/// cereal inserts each element before the one before it, which turns equal keys round.
+template <class Multiple, class Element>
+void load_in_order(input_archive& ar, Multiple& to) {
+  to.clear();
+  for (std::uint64_t count = ar.source().announced(); count > 0; --count) {
+    Element element{};
+    ar(element);
+    to.insert(to.end(), std::move(element));
+  }
+}
+template <class K, class L, class A>
+void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::multiset<K, L, A>& to) {
+  load_in_order<std::multiset<K, L, A>, K>(ar, to);
+}
+template <class K, class T, class L, class A>
+void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::multimap<K, T, L, A>& to) {
+  load_in_order<std::multimap<K, T, L, A>, std::pair<K, T>>(ar, to);
 }
 template <class T>
 void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, cereal::memory_detail::PtrWrapper<std::shared_ptr<T>&>& wrapper) {

@@ -1,0 +1,364 @@
+// The worker's loop over a socket pair, in this process: one answer for each job, whatever it does.
+#include "worker/runner.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "pp/detail/callable.hpp"
+
+namespace pp::worker {
+namespace {
+
+/// Locations are made up here: module 0, offset = a number given out in order.
+class table_lookup final : public code_lookup {
+ public:
+  std::string open(byte_view manifest) override { return std::string(as_text(manifest)); }
+  const void* address_of(code::location l) const override {
+    const auto found = places_.find(l);
+    return found == places_.end() ? nullptr : found->second;
+  }
+  code::location locate(const void* address) {
+    if (address == nullptr) return code::no_location;
+    const code::location l = code::make_location(0, places_.size() + 1);
+    places_[l] = address;
+    return l;
+  }
+
+ private:
+  std::map<code::location, const void*> places_;
+};
+
+struct answer {
+  wire::frame_header head;
+  bytes payload;
+
+  wire::result_parts parts() const {
+    const auto decoded = wire::decode_result(payload);
+    EXPECT_TRUE(decoded.has_value());
+    return decoded ? *decoded : wire::result_parts{};
+  }
+  wire::failure failure() const {
+    const auto decoded = wire::decode_failure(parts().body);
+    EXPECT_TRUE(decoded.has_value());
+    return decoded ? *decoded : wire::failure{};
+  }
+  template <class R>
+  R value() const {
+    EXPECT_EQ(parts().head.code, wire::code_value);
+    return detail::decode_value<R>(parts().body.data(), parts().body.size());
+  }
+};
+
+class Runner : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    int ends[2], out[2], err[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    ASSERT_EQ(::pipe2(out, O_CLOEXEC), 0);
+    ASSERT_EQ(::pipe2(err, O_CLOEXEC), 0);
+    out_.reset(out[1]);
+    err_.reset(err[1]);
+    node_ = std::make_unique<worker_pipe>(code::descriptor(::fcntl(ends[0], F_DUPFD_CLOEXEC, 0)));
+    node_end_.reset(ends[0]);
+    capture_.emplace(control_.page(), code::descriptor(out[0]), code::descriptor(err[0]));
+    worker_ = std::thread([this, end = ends[1]] {
+      worker_pipe pipe{code::descriptor(end)};
+      runner(pipe, control_, *capture_, lookup_).run();
+    });
+  }
+  void TearDown() override {
+    ::shutdown(node_end_.get(), SHUT_RDWR);
+    worker_.join();
+  }
+
+  bool send(wire::message_type type, byte_view payload, std::uint64_t job = 0) {
+    return node_->write({0, type, 0, static_cast<std::uint16_t>(job != 0 ? 1 : 0), job}, {payload});
+  }
+  void send_image(const std::string& manifest = "") {
+    bytes m;
+    wire::encode_image({0, bytes(manifest.begin(), manifest.end())}, m);
+    send(wire::message_type::image, m);
+  }
+  void open() {
+    send_image();
+    ASSERT_EQ(receive().head.type, wire::message_type::ready);
+  }
+  void submit_raw(byte_view payload) {
+    control_.set(next_, claim::queued);
+    send(wire::message_type::submit, payload, ++next_);
+  }
+  template <class F, class... Args>
+  void submit(F&& f, Args&&... args) {
+    detail::payload arguments;
+    const auto code = detail::prepare(std::forward<F>(f), arguments, std::forward<Args>(args)...);
+    const auto function = code.virtual_offset != 0 ? code::virtual_marker << 48U | code.virtual_offset
+                                                   : lookup_.locate(code.function);
+    const code::location decoder = lookup_.locate(reinterpret_cast<const void*>(code.decoder));
+    bytes payload(wire::submit::size);
+    wire::encode_submit({0, decoder, function, 0}, payload.data());
+    payload.insert(payload.end(), arguments.data(), arguments.data() + arguments.size());
+    submit_raw(payload);
+  }
+  answer receive() {
+    pipe_message m;
+    if (!node_->read(m)) return {};
+    return {m.head, bytes(m.payload.begin(), m.payload.end())};
+  }
+  bool is_closed() {
+    pipe_message m;
+    return !node_->read(m);
+  }
+
+  control_mapping control_ = control_mapping::create();
+  table_lookup lookup_;
+  code::descriptor node_end_, out_, err_;
+  std::unique_ptr<worker_pipe> node_;
+  std::optional<output_capture> capture_;
+  std::thread worker_;
+  std::uint64_t next_ = 0;
+};
+
+int add(int a, int b) { return a + b; }
+struct shape {
+  virtual ~shape() = default;
+  virtual int corners() const { return 3; }
+  template <class Archive>
+  void serialize(Archive&) {}
+};
+
+TEST_F(Runner, SaysReadyWhenItsImageFits) {
+  send_image();
+  EXPECT_EQ(receive().head.type, wire::message_type::ready);
+}
+
+TEST_F(Runner, SaysUnfitWithTheReasonAndEnds) {
+  send_image("libfoo.so is another one here");
+  const answer a = receive();
+  EXPECT_EQ(a.head.type, wire::message_type::unfit);
+  EXPECT_EQ(wire::decode_unfit(a.payload)->reason, "libfoo.so is another one here");
+  EXPECT_TRUE(is_closed());
+}
+
+TEST_F(Runner, RefusesJobsBeforeItsImage) {
+  submit_raw(bytes(wire::submit::size));
+  EXPECT_TRUE(is_closed());
+}
+
+TEST_F(Runner, RunsJobsInOrderAndAnswersEach) {
+  open();
+  for (int i = 0; i < 100; ++i) submit(add, i, 1);
+  for (int i = 0; i < 100; ++i) {
+    const answer a = receive();
+    EXPECT_EQ(a.head.type, wire::message_type::result);
+    EXPECT_EQ(a.head.job, static_cast<std::uint64_t>(i) + 1);
+    EXPECT_EQ(a.head.attempt, 1);
+    EXPECT_EQ(a.parts().head.credit, 1);
+    EXPECT_EQ(a.value<int>(), i + 1);
+  }
+}
+
+TEST_F(Runner, RunsLambdasVirtualMembersAndJobsWithoutResult) {
+  open();
+  submit([](const std::string& s) { return s + "!"; }, "hi");
+  submit(&shape::corners, shape());
+  submit([] {});
+  EXPECT_EQ(receive().value<std::string>(), "hi!");
+  EXPECT_EQ(receive().value<int>(), 3);
+  const answer nothing = receive();
+  EXPECT_EQ(nothing.parts().head.code, wire::code_value);
+  EXPECT_TRUE(nothing.parts().body.empty());
+}
+
+TEST_F(Runner, MarksJobsClaimedWhileTheyRunAndDoneAfterwards) {
+  open();
+  static control_mapping* shared = nullptr;
+  shared = &control_;
+  submit([] { return static_cast<int>(shared->state_of(0)); });
+  submit([] { return static_cast<int>(shared->state_of(0)); });
+  EXPECT_EQ(receive().value<int>(), static_cast<int>(claim::claimed));
+  EXPECT_EQ(receive().value<int>(), static_cast<int>(claim::done));
+}
+
+TEST_F(Runner, PassesOverJobsThatWereTakenBack) {
+  open();
+  static std::atomic<bool> go;
+  go = false;
+  submit([] {
+    while (!go) std::this_thread::yield();
+    return 1;
+  });
+  submit(add, 1, 1);
+  submit(add, 2, 2);
+  EXPECT_TRUE(control_.move(1, claim::queued, claim::taken_back));
+  go = true;
+  EXPECT_EQ(receive().head.job, 1U);
+  const answer third = receive();
+  EXPECT_EQ(third.head.job, 3U);
+  EXPECT_EQ(third.value<int>(), 4);
+}
+
+TEST_F(Runner, ReportsWhatAJobThrows) {
+  open();
+  submit([] { throw std::out_of_range("too far"); });
+  submit([] { throw 42; });
+  submit([]() -> int { throw std::bad_alloc(); });
+  submit(add, 1, 2);
+  const answer standard = receive();
+  EXPECT_EQ(standard.parts().head.code, static_cast<std::uint16_t>(errc::job_threw));
+  EXPECT_EQ(standard.failure().type, "std::out_of_range");
+  EXPECT_EQ(standard.failure().what, "too far");
+  const answer number = receive();
+  EXPECT_EQ(number.failure().type, "int");
+  EXPECT_EQ(number.failure().what, "unknown exception type");
+  EXPECT_EQ(receive().failure().type, "std::bad_alloc");
+  EXPECT_EQ(receive().value<int>(), 3);
+}
+
+TEST_F(Runner, ABadMessageThrownByAJobIsTheJobsOwn) {
+  open();
+  submit([] { throw error(errc::bad_message, "mine"); });
+  EXPECT_EQ(receive().parts().head.code, static_cast<std::uint16_t>(errc::job_threw));
+}
+
+TEST_F(Runner, RefusesArgumentsThatDoNotDecode) {
+  open();
+  detail::payload arguments;
+  const auto code = detail::prepare(add, arguments, 1, 2);
+  bytes payload(wire::submit::size);
+  wire::encode_submit({0, lookup_.locate(reinterpret_cast<const void*>(code.decoder)), lookup_.locate(code.function), 0},
+                      payload.data());
+  payload.push_back(1);
+  submit_raw(payload);
+  const answer a = receive();
+  EXPECT_EQ(a.parts().head.code, static_cast<std::uint16_t>(errc::bad_message));
+  EXPECT_NE(a.failure().what.find("too early"), std::string::npos);
+}
+
+TEST_F(Runner, CallsOnlyDecodersOfTheTable) {
+  open();
+  bytes payload(wire::submit::size);
+  wire::encode_submit({0, lookup_.locate(reinterpret_cast<const void*>(&add)), 0, 0}, payload.data());
+  submit_raw(payload);
+  wire::encode_submit({0, code::make_location(7, 7), 0, 0}, payload.data());
+  submit_raw(payload);
+  submit_raw(bytes(3));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(receive().parts().head.code, static_cast<std::uint16_t>(errc::bad_message));
+}
+
+TEST_F(Runner, RefusesFunctionsThatLieNowhere) {
+  open();
+  detail::payload arguments;
+  const auto code = detail::prepare(add, arguments, 1, 2);
+  const auto decoder = lookup_.locate(reinterpret_cast<const void*>(code.decoder));
+  for (const code::location function : {code::make_location(3, 99), code::no_location, code::virtual_marker << 48U | 9}) {
+    bytes payload(wire::submit::size);
+    wire::encode_submit({0, decoder, function, 0}, payload.data());
+    payload.insert(payload.end(), arguments.data(), arguments.data() + arguments.size());
+    submit_raw(payload);
+    EXPECT_EQ(receive().parts().head.code, static_cast<std::uint16_t>(errc::bad_message));
+  }
+}
+
+TEST_F(Runner, CarriesLargeArgumentsAndResultsInManyFrames) {
+  open();
+  std::string big(5 * 1024 * 1024 + 17, 'x');
+  for (std::size_t i = 0; i < big.size(); i += 1000) big[i] = static_cast<char>('a' + i % 26);
+  std::thread sender([&] {
+    for (int i = 0; i < 3; ++i) {
+      submit([](std::string s) { return s; }, big);
+      submit([](const std::string& s) { return s.size(); }, big);
+    }
+  });
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(receive().value<std::string>() == big);
+    EXPECT_EQ(receive().value<std::size_t>(), big.size());
+  }
+  sender.join();
+}
+
+TEST_F(Runner, DeliversWhatAJobPrintsWithItsResult) {
+  open();
+  static int out = -1, err = -1;
+  out = out_.get();
+  err = err_.get();
+  submit([] {
+    EXPECT_EQ(::write(out, "hello", 5), 5);
+    EXPECT_EQ(::write(err, "warning", 7), 7);
+    return 1;
+  });
+  submit(add, 1, 1);
+  submit([] {
+    EXPECT_EQ(::write(err, "why", 3), 3);
+    throw std::runtime_error("because");
+  });
+  const answer first = receive();
+  EXPECT_EQ(as_text(first.parts().printed.out), "hello");
+  EXPECT_EQ(as_text(first.parts().printed.err), "warning");
+  EXPECT_EQ(first.value<int>(), 1);
+  const answer second = receive();
+  EXPECT_EQ(second.parts().head.flags & wire::result_head::flag_output, 0);
+  EXPECT_EQ(second.value<int>(), 2);
+  const answer third = receive();
+  EXPECT_EQ(as_text(third.parts().printed.err), "why");
+  EXPECT_EQ(third.failure().what, "because");
+}
+
+TEST_F(Runner, MeasuresHowLongAJobRan) {
+  open();
+  submit([] {
+    const auto start = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - start < std::chrono::milliseconds(3)) std::this_thread::yield();
+  });
+  EXPECT_GE(receive().parts().head.run_us, 3000U);
+}
+
+/// A job that forks and lets both processes return: only the parent answers.
+TEST_F(Runner, AForkedChildDoesNotAnswerInTheJobsPlace) {
+  open();
+  submit([] {
+    const pid_t child = ::fork();
+    if (child != 0) ::waitpid(child, nullptr, 0);
+    return child != 0;
+  });
+  submit(add, 20, 3);
+  EXPECT_TRUE(receive().value<bool>());
+  EXPECT_EQ(receive().value<int>(), 23);
+}
+
+TEST_F(Runner, PassesOverMessagesItDoesNotKnow) {
+  open();
+  send(static_cast<wire::message_type>(99), bytes(10));
+  send(wire::message_type::ping, bytes(8));
+  submit(add, 1, 1);
+  EXPECT_EQ(receive().value<int>(), 2);
+}
+
+TEST_F(Runner, EndsWhenTheNodeBreaksTheFraming) {
+  open();
+  bytes nonsense(wire::frame_header_size, 0xFF);
+  ASSERT_EQ(::send(node_end_.get(), nonsense.data(), nonsense.size(), MSG_NOSIGNAL), static_cast<ssize_t>(nonsense.size()));
+  EXPECT_TRUE(is_closed());
+}
+
+TEST_F(Runner, EndsWhenTheNodeMixesTwoLongMessages) {
+  open();
+  for (const std::uint64_t job : {1U, 2U}) {
+    bytes frame(wire::frame_header_size + 10);
+    wire::encode_frame_header({10, wire::message_type::submit, wire::flag_more, 1, job}, frame.data());
+    ASSERT_EQ(::send(node_end_.get(), frame.data(), frame.size(), MSG_NOSIGNAL), static_cast<ssize_t>(frame.size()));
+  }
+  EXPECT_TRUE(is_closed());
+}
+
+}  // namespace
+}  // namespace pp::worker
