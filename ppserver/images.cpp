@@ -11,6 +11,7 @@ namespace {
 
 /// Content may vanish again (another node of the directory made room), but a node that asks for ever helps nobody.
 constexpr unsigned most_asks = 5;
+constexpr const char* cannot_keep = "the node cannot keep the program: its cache directory is too full or being emptied";
 
 [[noreturn]] void refuse_message(const std::string& why) { throw error(errc::bad_message, why); }
 
@@ -58,7 +59,7 @@ void images::ask_or_open(entry& e) {
   if (e.missing.empty()) {
     open(e);
   } else if (++e.asked > most_asks) {
-    refuse(e, "the node cannot keep the program: its cache directory is too full or being emptied");
+    refuse(e, cannot_keep);
   } else if (!ask.modules.empty()) {
     out_.send_need(ask);
   }
@@ -67,10 +68,10 @@ void images::ask_or_open(entry& e) {
 void images::open(entry& e) {
   try {
     e.what = store_.open(e.contents, e.encoded);
+  } catch (const code::store::missing&) {
+    // It was damaged on disk, or has just made room for another.
+    return ++e.asked > most_asks ? refuse(e, cannot_keep) : ask_or_open(e);
   } catch (const error& why) {
-    const auto& parts = e.contents.modules;
-    const bool gone = std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return !store_.has(part.content); });
-    if (gone) return ask_or_open(e);  // was damaged on disk: the store forgot it
     return refuse(e, why.what());
   }
   e.is = state::ready;
@@ -113,12 +114,25 @@ void images::on_chunk(const wire::chunk& m) {
   if (m.raw_length > max_chunk_bytes || m.offset > t.size || m.raw_length > t.size - m.offset) {
     refuse_message("chunk beyond the end of its module");
   }
-  if (!t.stream) t.stream = store_.receive(part.content, t.size);
+  const auth::digest content = part.content;
+  if (!t.stream && !begin(content, t)) return;
   if (!t.stream->append(m.offset, unpacked(m))) refuse_message("chunk out of order");
-  if (t.stream->complete()) {
-    transfer done = std::move(t);
-    transfers_.erase(at);
-    finish(auth::digest(part.content), done);
+  if (!t.stream->complete()) return;
+  const auto done = std::move(t.stream);
+  transfers_.erase(at);
+  finish(content, done->finish());
+}
+
+// Invalidates `t` if there is no room for the content.
+bool images::begin(const auth::digest& content, transfer& t) {
+  try {
+    t.stream = store_.receive(content, t.size);
+    return true;
+  } catch (const error& why) {
+    const std::string reason = why.what();
+    transfers_.erase(content);
+    fail_all_that_miss(content, reason);
+    return false;
   }
 }
 
@@ -133,17 +147,19 @@ byte_view images::unpacked(const wire::chunk& m) {
   return unpacked_;
 }
 
-void images::finish(const auth::digest& content, transfer& t) {
-  const auto failure = t.stream->finish();
+void images::finish(const auth::digest& content, const std::error_code& failure) {
+  if (failure == make_error_code(errc::bad_message)) {
+    return fail_all_that_miss(content, "the program arrived damaged: its content does not have the announced SHA-256");
+  }
+  if (failure) return fail_all_that_miss(content, "the node cannot keep the program: " + failure.message());
   for (auto& [index, e] : entries_) {
-    if (e.missing.erase(content) == 0 || e.is != state::receiving) continue;
-    if (failure) {
-      refuse(e, failure == make_error_code(errc::bad_message)
-                    ? "the program arrived damaged: its content does not have the announced SHA-256"
-                    : "the node cannot keep the program: " + failure.message());
-    } else if (e.missing.empty()) {
-      ask_or_open(e);
-    }
+    if (e.missing.erase(content) > 0 && e.is == state::receiving && e.missing.empty()) ask_or_open(e);
+  }
+}
+
+void images::fail_all_that_miss(const auth::digest& content, const std::string& reason) {
+  for (auto& [index, e] : entries_) {
+    if (e.missing.erase(content) > 0 && e.is == state::receiving) refuse(e, reason);
   }
 }
 

@@ -75,7 +75,9 @@ class images {
   void refuse(entry& e, const std::string& reason);
   void abandon_transfers(const entry& of);
   byte_view unpacked(const wire::chunk& m);
-  void finish(const auth::digest& content, transfer& t);
+  bool begin(const auth::digest& content, transfer& t);
+  void finish(const auth::digest& content, const std::error_code& failure);
+  void fail_all_that_miss(const auth::digest& content, const std::string& reason);
   void give_back_held(entry& e);
 
   code::store& store_;

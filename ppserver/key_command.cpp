@@ -65,6 +65,7 @@ std::vector<auth::key_line> lines_of_keyring(const std::string& path) {
 
 std::string id_of(const auth::key_line& line) { return auth::key(line.name, line.raw).id_text(); }
 
+/// Both, with a line feed behind `first` where it lacks one.
 auth::secret joined(byte_view first, byte_view second) {
   const bool ends_line = first.empty() || first.back() == '\n';
   auth::secret whole(first.size() + (ends_line ? 0 : 1) + second.size());
@@ -131,7 +132,7 @@ void export_one(const wishes& w) {
   for (const auto& line : lines_of_keyring(path)) {
     if (!w.name.empty() && line.name != w.name && id_of(line) != w.name) continue;
     const auto text = auth::to_key_text(line.raw);
-    write_out(joined(text.view(), as_bytes("\n")).view());
+    write_out(joined(text.view(), {}).view());
     return;
   }
   throw mistake{status_config, "keyring " + path + " has no key with the name or id " + w.name + ": see `ppserver key show`"};

@@ -91,11 +91,9 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
       self_(make_identity(settings_)),
       where_(choose_interfaces(settings_, keys)),
       programs_({settings_.cache_directory, settings_.cache_bytes}),
-      jobs_(io.get_executor(), pool_options_of(settings_)),
       shares_(settings_.workers),
       listener_(io.get_executor(), where_.listen_addresses(), settings_.port, where_.everything()),
       door_({self_.id, self_.boot}, keys_, door_limits),
-      around_{io.get_executor(), jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); }},
       connections_(io.get_executor()),
       tasks_(io.get_executor()),
       signals_(io),
@@ -129,10 +127,10 @@ std::string node::address() const {
 }
 
 discovery::node_state node::announced_state() const {
-  const auto jobs = jobs_.counters();
+  const auto jobs = jobs_->counters();
   discovery::node_state state;
-  state.slots = in_u16(jobs_.slots());
-  state.free = in_u16(jobs_.slots() > jobs.running ? jobs_.slots() - jobs.running : 0);
+  state.slots = in_u16(jobs_->slots());
+  state.free = in_u16(jobs_->slots() > jobs.running ? jobs_->slots() - jobs.running : 0);
   state.load_milli = load_milli();
   state.mem_free_mib = free_memory_mib();
   state.draining = stops_ > 0;
@@ -149,6 +147,9 @@ net::awaitable<void> node::run() {
 }
 
 void node::start() {
+  jobs_ = std::make_unique<worker::pool>(io_.get_executor(), pool_options_of(settings_));
+  around_ = std::make_unique<surroundings>(surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_,
+                                                        [this] { return to_json(numbers()); }});
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(number);
   tasks_.spawn("watch signals", watch_signals());
   if (settings_.idle_timeout.count() > 0) tasks_.spawn("watch idleness", watch_idleness());
@@ -184,7 +185,7 @@ net::awaitable<void> node::serve(net::tcp::socket socket) {
 
 net::awaitable<void> node::serve_guest(door::guest guest) {
   const auto number = ++sessions_ever_;
-  session client(number, std::move(guest.stream), {std::move(guest.who), std::move(guest.address)}, around_);
+  session client(number, std::move(guest.stream), {std::move(guest.who), std::move(guest.address)}, *around_);
   sessions_.emplace(number, &client);
   co_await client.run();
   sessions_.erase(number);
@@ -226,8 +227,8 @@ node_numbers node::numbers() const {
   n.address = address();
   n.uptime = now() - began_;
   n.draining = stops_ > 0;
-  n.slots = jobs_.slots();
-  n.jobs = jobs_.counters();
+  n.slots = jobs_->slots();
+  n.jobs = jobs_->counters();
   n.programs = programs_.numbers();
   n.clients_total = sessions_ever_;
   n.refused = door_.refused();
@@ -271,23 +272,23 @@ void node::stop() {
 }
 
 net::awaitable<void> node::shut_down() {
-  const auto running = jobs_.counters().running;
+  const auto running = jobs_->counters().running;
   log::info("draining", {{"running", running}, {"limit_s", settings_.drain_timeout.count()}});
   notify_service_manager("STOPPING=1");
   if (announcer_) announcer_->goodbye();
   listener_.stop();
   door_.close();
   for (const auto& [number, client] : sessions_) client->drain();
-  jobs_.drain();
+  jobs_->drain();
   co_await wait_for_jobs();
   for (const auto& [number, client] : sessions_) client->leave(errc::shutting_down, "the node is being stopped");
   co_await connections_.join();
-  co_await jobs_.close();
+  co_await jobs_->close();
   if (announcer_) co_await announcer_->close();
   co_await listener_.close();
   signals_.cancel();
   co_await tasks_.close();
-  log::info("stopped", {{"jobs_done", jobs_.counters().jobs_done}, {"clients", sessions_ever_}});
+  log::info("stopped", {{"jobs_done", jobs_->counters().jobs_done}, {"clients", sessions_ever_}});
 }
 
 net::awaitable<void> node::wait_for_jobs() {
@@ -301,7 +302,7 @@ net::awaitable<void> node::wait_for_jobs() {
 }
 
 net::awaitable<void> node::wait_until_idle() {
-  co_await jobs_.wait_idle(time_point::max());
+  co_await jobs_->wait_idle(time_point::max());
   jobs_awaited_.cancel();
 }
 

@@ -72,12 +72,13 @@ class node {
   const time_point began_ = now();
 
   code::store programs_;
-  worker::pool jobs_;
   worker::fair_share shares_;
   listener listener_;
   door door_;
   std::unique_ptr<discovery::announcer> announcer_;
-  surroundings around_;
+  // Made by start(): a pool must be closed before it goes, so there is none while the constructor or its caller may fail.
+  std::unique_ptr<worker::pool> jobs_;
+  std::unique_ptr<surroundings> around_;
 
   net::task_group connections_;          ///< strangers, then their sessions
   net::task_group tasks_;                ///< signals, announcing, idleness
