@@ -52,7 +52,9 @@ admission::entry& admission::entry_of(const source& from, time_point now) {
 
 bool admission::is_forgettable(entry& e, time_point now) const {
   if (e.strangers != 0 || e.sessions != 0) return false;
-  if (e.logged && now - *e.logged < limits_.log_interval) return false;
+  // What was swallowed waits one interval more for a line that tells of it.
+  const auto kept_for = e.swallowed == 0 ? limits_.log_interval : 2 * limits_.log_interval;
+  if (e.logged && now - *e.logged < kept_for) return false;
   e.failures.refill(failure_rate(), limits_.failure_burst, now);
   return e.failures.level >= limits_.failure_burst;
 }
