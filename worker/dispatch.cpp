@@ -92,6 +92,7 @@ std::uint32_t dispatch::stream_of(std::uint32_t owner, group_id group) {
   streams_[s].group = group;
   owners_[owner].streams.push_back(s);
   groups_[group].streams.push_back(s);
+  groups_[group].had_jobs = true;
   return s;
 }
 
@@ -216,13 +217,11 @@ unsigned dispatch::running_workers() const {
 }
 
 unsigned dispatch::running_workers(owner_id owner) const {
+  const auto index = index_of(owner);
   unsigned count = 0;
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
-    if (me.is == worker_record::state::empty || me.live == 0) continue;
-    auto s = me.head;
-    while (me.at(s) == nothing) ++s;
-    count += jobs_[me.at(s)].owner == owner ? 1 : 0;
+    if (me.is != worker_record::state::empty && me.live > 0) count += owner_of_first(w) == index ? 1 : 0;
   }
   return count;
 }

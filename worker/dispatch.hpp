@@ -165,6 +165,9 @@ class dispatch {
   candidate neediest();
   bool comes_before(std::uint32_t a, std::uint32_t b, worker_id leaving_out) const;
   std::uint32_t choose_stream(worker_id w) const;
+  bool is_short_of(std::uint32_t one, std::uint32_t other) const;
+  bool is_any_changing(worker_id but) const;
+  std::uint32_t owner_of_first(worker_id w) const;
   std::uint32_t window_for(const stream_record& s) const;
   bool is_long(const stream_record& s) const { return window_for(s) <= 2; }
 

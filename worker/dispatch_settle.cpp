@@ -128,7 +128,7 @@ void dispatch::retire() {
 void dispatch::forget_groups() {
   for (group_id g = 0; g < groups_.size(); ++g) {
     auto& group = groups_[g];
-    if (!group.is_used || !group.streams.empty() || group.workers > 0 || group.reserved > 0) continue;
+    if (!group.is_used || !group.had_jobs || !group.streams.empty() || group.workers > 0 || group.reserved > 0) continue;
     group.is_used = false;
     groups_.erase(g);
     actions_.push_back({action::kind::forget_group, nothing, g});
@@ -171,11 +171,38 @@ dispatch::candidate dispatch::neediest() {
 }
 
 std::uint32_t dispatch::choose_stream(worker_id w) const {
-  std::uint32_t best = nothing;
-  for (const auto s : groups_[workers_[w].group].streams) {
-    if (streams_[s].queued > 0 && (best == nothing || comes_before(s, best, w))) best = s;
+  const auto& me = workers_[w];
+  std::uint32_t best = nothing, same = nothing;
+  for (const auto s : groups_[me.group].streams) {
+    if (streams_[s].queued == 0) continue;
+    if (best == nothing || comes_before(s, best, w)) best = s;
+    if (streams_[s].owner == me.tail) same = s;
   }
-  return best;
+  if (same == nothing || same == best || me.live == 0) return best;
+  // The odd slot goes round, but only while no other worker is changing from one owner to another: two changes on their way at
+  // once could meet, and one owner would run on all workers for the length of a job.
+  return is_short_of(streams_[best].owner, me.tail) || !is_any_changing(w) ? best : same;
+}
+
+/// Whether `one` has so few slots that it may take one of `other`'s.
+bool dispatch::is_short_of(std::uint32_t one, std::uint32_t other) const {
+  return owners_[one].tails == 0 || owners_[other].tails >= owners_[one].tails + 2;
+}
+
+bool dispatch::is_any_changing(worker_id but) const {
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    const auto& me = workers_[w];
+    if (w != but && me.group == workers_[but].group && me.takes_jobs() && me.live > 1 && owner_of_first(w) != me.tail) return true;
+  }
+  return false;
+}
+
+/// Of the job that runs, or will next. Requires: there is one.
+std::uint32_t dispatch::owner_of_first(worker_id w) const {
+  const auto& me = workers_[w];
+  auto first = me.head;
+  while (me.at(first) == nothing) ++first;
+  return streams_[jobs_[me.at(first)].stream].owner;
 }
 
 // --- workers for images ----------------------------------------------------------------------------------------------
@@ -221,7 +248,6 @@ bool dispatch::make_room_for(const candidate& who) {
   auto victim = idle_victim(s.group);
   if (victim == nothing && s.queued > 0) victim = busy_victim(who);
   if (victim == nothing) return false;
-  owners_[s.owner].turn = ++turn_;
   begin_yield(victim, s.group, s.owner);
   return true;
 }
@@ -362,16 +388,12 @@ void dispatch::even_out(group_id g) {
 
 bool dispatch::displace(candidate who) {
   const auto& s = streams_[who.stream];
-  const auto mine = owners_[s.owner].tails;
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
     if (!me.takes_jobs() || me.group != s.group || me.live < 2 || me.live_long == 0 || me.tail == s.owner) continue;
-    auto first = me.head;
-    while (me.at(first) == nothing) ++first;
-    if (streams_[jobs_[me.at(first)].stream].owner != me.tail) continue;  // its turn comes already
-    if (owners_[me.tail].tails < mine + 2 && mine > 0) continue;
+    if (owner_of_first(w) != me.tail || !is_short_of(s.owner, me.tail)) continue;  // its turn comes already, or is not due
     bool took = false;
-    for (auto q = me.next; q-- > first + 1 && me.live > 1;) {
+    for (auto q = me.next; q-- > me.head && me.live > 1;) {
       const auto j = me.at(q);
       if (j == nothing) continue;
       if (!take_back(w, q)) break;

@@ -75,6 +75,7 @@ struct owner_record {
 
 struct group_record {
   bool is_used = false;
+  bool had_jobs = false;
   std::uint32_t queued = 0;
   std::uint32_t live = 0;      ///< jobs in pipes
   std::uint32_t serving = 0;   ///< workers starting or ready that keep taking jobs

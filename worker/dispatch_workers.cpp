@@ -157,6 +157,7 @@ void dispatch::on_worker_exited(worker_id w, const ending& how, time_point now) 
   PP_CHECK(me.is != worker_record::state::empty);
   const bool was_told = me.is == worker_record::state::ending && !me.overdue;
   stop_serving(w);
+  me.is = worker_record::state::ending;  // it is none of those that anything below may kill or count
   const bool ran_something = settle_pipe_of_dead(w, how, now) || me.done > 0;
   if ((!was_told && !ran_something) || how.final) note_start_failure(w, how, now);
   set_tail(w, nothing);
