@@ -59,7 +59,8 @@ bool admission::is_forgettable(entry& e, time_point now) const {
   return e.failures.level >= limits_.failure_burst;
 }
 
-// Two looks for each new entry at most: the table shrinks faster than it can grow, and no call costs more than the others.
+// Two looks for each new entry at most: the table shrinks faster than it can grow, and no call costs more than the
+// others.
 void admission::forget_some(time_point now) {
   for (int i = 0; i < 2 && !order_.empty(); ++i) {
     const source oldest = order_.front();

@@ -1,6 +1,7 @@
 // How much a stranger may cost us: connections, bytes, tries, per source and in all.
 //
-// Promises: pure; `now` is a parameter. Every number is from docs/security.md (limits before login) and stands in `limits`.
+// Promises: pure; `now` is a parameter. Every number is from docs/security.md (limits before login) and stands in
+// `limits`.
 // Must not know: sockets.
 #pragma once
 
@@ -26,11 +27,11 @@ source source_of(const std::uint8_t* address, std::size_t size);
 class admission {
  public:
   struct limits {
-    unsigned strangers = 256;               ///< connections before login, in all
+    unsigned strangers = 256;  ///< connections before login, in all
     unsigned strangers_per_source = 32;
-    unsigned failure_burst = 5;             ///< per source
+    unsigned failure_burst = 5;  ///< per source
     duration failure_refill = std::chrono::seconds(2);
-    unsigned handshake_rate = 100;          ///< per second, all sources together
+    unsigned handshake_rate = 100;  ///< per second, all sources together
     unsigned handshake_burst = 200;
     duration first_byte = std::chrono::seconds(3);
     duration tls_done = std::chrono::seconds(5);
@@ -42,9 +43,9 @@ class admission {
   using ticket = std::uint64_t;  ///< one stranger's connection; 0 = refused
 
   struct verdict {
-    ticket admitted = 0;           ///< 0: reset the connection without any TLS work
-    ticket evict = 0;              ///< not 0: drop this older stranger to make room
-    const char* refusal = nullptr; ///< for the log
+    ticket admitted = 0;            ///< 0: reset the connection without any TLS work
+    ticket evict = 0;               ///< not 0: drop this older stranger to make room
+    const char* refusal = nullptr;  ///< for the log
   };
 
   explicit admission(const limits& l) : limits_(l) {}
@@ -55,11 +56,14 @@ class admission {
   void on_proved(ticket t, time_point now);
   /// A wrong proof, a malformed message or a deadline: it counts against its source.
   void on_failed(ticket t, time_point now);
-  /// The connection went away before it proved or failed, or (after on_proved) its session ended. A ticket that failed or
-  /// was evicted may be closed as well; nothing happens.
+  /// The connection went away before it proved or failed, or (after on_proved) its session ended. A ticket that failed
+  /// or was evicted may be closed as well; nothing happens.
   void on_closed(ticket t, time_point now);
   /// Whether to write a log line about this source now, and how many were swallowed since the last one.
-  struct log_decision { bool write = false; std::uint64_t swallowed = 0; };
+  struct log_decision {
+    bool write = false;
+    std::uint64_t swallowed = 0;
+  };
   log_decision may_log(const source& from, time_point now);
 
   const limits& numbers() const { return limits_; }

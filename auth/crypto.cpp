@@ -14,7 +14,8 @@
 namespace pp::auth {
 namespace {
 
-// Fetched once, because a fetch takes locks and a search; never freed, because static destructors of others may still hash.
+// Fetched once, because a fetch takes locks and a search; never freed, because static destructors of others may still
+// hash.
 struct algorithms {
   EVP_MD* sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   EVP_MAC* hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
@@ -92,7 +93,8 @@ digest hmac_sha256(byte_view key, std::initializer_list<byte_view> parts) {
   const owned<EVP_MAC_CTX> context(EVP_MAC_CTX_new(fetched().hmac));
   PP_CHECK(context != nullptr);
   char name[] = "SHA256";
-  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0), OSSL_PARAM_construct_end()};
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0),
+                                   OSSL_PARAM_construct_end()};
   PP_CHECK(EVP_MAC_init(context.get(), not_null(key), key.size(), parameters) == 1);
   for (const auto part : parts) PP_CHECK(EVP_MAC_update(context.get(), not_null(part), part.size()) == 1);
   digest out{};

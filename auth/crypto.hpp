@@ -55,8 +55,8 @@ std::array<std::uint8_t, N> random_array() {
 }
 /// Overwrites in a way that the compiler keeps.
 void erase(mutable_byte_view what);
-/// Keeps OPENSSL_CONF and the system's openssl.cnf from loading anything into this process. For the daemon's main, first
-/// thing; a library must not decide that for the program it lives in.
+/// Keeps OPENSSL_CONF and the system's openssl.cnf from loading anything into this process. For the daemon's main,
+/// first thing; a library must not decide that for the program it lives in.
 void ignore_openssl_config();
 
 /// Same time for any content of equal length; false for different lengths.

@@ -1,7 +1,7 @@
 // Discovery datagrams under their HMAC: sealed with one key, opened with any key of the ring.
 //
-// Promises: pure. Opening looks at length, magic, type and key id, then at the HMAC, and at every other byte only after the
-// HMAC was right. A datagram is a hint: freshness and replays are discovery's business, trust is nobody's.
+// Promises: pure. Opening looks at length, magic, type and key id, then at the HMAC, and at every other byte only after
+// the HMAC was right. A datagram is a hint: freshness and replays are discovery's business, trust is nobody's.
 // Must not know: sockets, time.
 #pragma once
 

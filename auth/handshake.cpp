@@ -14,7 +14,8 @@ constexpr std::string_view client_label{"pp/1 client proof\0", 18};
 constexpr std::string_view server_label{"pp/1 server proof\0", 18};
 
 std::string range_text(std::uint8_t min, std::uint8_t max) {
-  return min == max ? "version " + std::to_string(min) : "versions " + std::to_string(min) + " to " + std::to_string(max);
+  return min == max ? "version " + std::to_string(min)
+                    : "versions " + std::to_string(min) + " to " + std::to_string(max);
 }
 
 wire::client_hello make_hello(const key& with, const client_handshake::parameters& p) {
@@ -59,7 +60,8 @@ std::error_code client_handshake::fail(errc code, std::string reason) {
 // AUTH_FAIL proves nothing about who sent it, so it decides about this one connection and about nothing else.
 std::error_code client_handshake::on_refusal(byte_view message) {
   const auto refusal = wire::decode_auth_fail(message);
-  if (!refusal) return fail(errc::bad_message, "the other side does not speak pp's login: is something else listening there?");
+  if (!refusal)
+    return fail(errc::bad_message, "the other side does not speak pp's login: is something else listening there?");
   switch (refusal->code) {
     case wire::login_refusal::version: {
       const auto min = static_cast<std::uint8_t>(refusal->detail >> 8U);
@@ -85,14 +87,16 @@ result<bytes> client_handshake::on_server_hello(byte_view message, const channel
   }
   if (hello->proto < wire::protocol_min || hello->proto > wire::protocol_max) {
     return fail(errc::version_mismatch, "the node chose protocol " + range_text(hello->proto, hello->proto) +
-                                            ", this program speaks " + range_text(wire::protocol_min, wire::protocol_max));
+                                            ", this program speaks " +
+                                            range_text(wire::protocol_min, wire::protocol_max));
   }
   if (hello->role != static_cast<std::uint8_t>(parameters_.as) || hello->key_id != keys_.proving().id()) {
     return fail(errc::refused, "the node answered for another key or role than it was asked for");
   }
   const auto& wanted = parameters_.expected_node;
   if (wanted != node_id{} && wanted != hello->node_id) {
-    return fail(errc::refused, "node " + to_hex(hello->node_id) + " answers where node " + to_hex(wanted) + " was expected");
+    return fail(errc::refused,
+                "node " + to_hex(hello->node_id) + " answers where node " + to_hex(wanted) + " was expected");
   }
   const auto transcript = login_transcript(hello_, message);
   const auto proof = client_proof(keys_.proving().client(parameters_.as), cb, transcript);
@@ -139,9 +143,9 @@ server_handshake::step server_handshake::on_client_hello(byte_view message) {
   if (!versions) return drop("malformed CLIENT_HELLO");
   if (versions->max < wire::protocol_min || versions->min > wire::protocol_max) {
     const auto ours = static_cast<std::uint16_t>(wire::protocol_min << 8U | wire::protocol_max);
-    return refuse({wire::login_refusal::version, ours},
-                  "no common protocol: the client speaks " + range_text(versions->min, versions->max) + ", this node " +
-                      range_text(wire::protocol_min, wire::protocol_max));
+    return refuse({wire::login_refusal::version, ours}, "no common protocol: the client speaks " +
+                                                            range_text(versions->min, versions->max) + ", this node " +
+                                                            range_text(wire::protocol_min, wire::protocol_max));
   }
   const auto hello = wire::decode_client_hello(message);
   if (!hello) return drop("malformed CLIENT_HELLO");
@@ -183,8 +187,9 @@ server_handshake::step server_handshake::on_client_proof(byte_view message, cons
   }
   if (parameters_.draining) return refuse({wire::login_refusal::draining, 0}, "this node is draining");
   stage_ = stage::over;
-  return {wire::encode_proof(wire::login_type::server_proof, server_proof(key_->server(role_), cb, transcript_, *proof)),
-          false};
+  return {
+      wire::encode_proof(wire::login_type::server_proof, server_proof(key_->server(role_), cb, transcript_, *proof)),
+      false};
 }
 
 }  // namespace pp::auth

@@ -6,8 +6,9 @@
 //   CLIENT_PROOF  ─────────────────────────►  verify; unknown key: a random dummy key, so that both look alike
 //                 ◄─────────────────────────  SERVER_PROOF, or AUTH_FAIL 300 ms later
 //
-// Promises: no clock, no random numbers, no sockets: nonces and the channel binding are parameters. Every message has one
-// fixed size, so the caller reads exactly wire::login_size(type) bytes. One try: after a failure every further step fails.
+// Promises: no clock, no random numbers, no sockets: nonces and the channel binding are parameters. Every message has
+// one fixed size, so the caller reads exactly wire::login_size(type) bytes. One try: after a failure every further step
+// fails.
 // Must not know: that frames carry jobs.
 #pragma once
 
@@ -37,7 +38,7 @@ struct proved_node {
 /// What the node knows about the client after both proofs.
 struct proved_client {
   std::array<std::uint8_t, 16> id{};
-  key_id with{};          ///< the key that was proved; workers are never shared between keys
+  key_id with{};  ///< the key that was proved; workers are never shared between keys
   std::string key_name;
   role as = role::submit;
   std::uint64_t features = 0;
@@ -87,7 +88,7 @@ class server_handshake {
     secret* dummy_key = nullptr;  ///< 32 random bytes made once per boot, for unknown key ids; must not be null
     std::uint64_t features = 0;
     std::uint64_t max_frame = 0;
-    bool draining = false;        ///< told only to a client that has proved itself
+    bool draining = false;  ///< told only to a client that has proved itself
   };
   /// `keys` must outlive this.
   server_handshake(const keyring& keys, const parameters& p);

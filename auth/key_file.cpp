@@ -45,7 +45,8 @@ std::filesystem::path directory_of(const std::filesystem::path& path) {
 /// directory only the owners of the file and of the directory can, and both are trusted by then.
 std::string why_replaceable(const std::filesystem::path& directory, const struct stat& s) {
   if (!is_trusted(s.st_uid)) {
-    return "the directory " + directory.string() + " belongs to another user: keep the keyring in a directory of your own";
+    return "the directory " + directory.string() +
+           " belongs to another user: keep the keyring in a directory of your own";
   }
   if ((s.st_mode & 022U) == 0 || (s.st_mode & S_ISVTX) != 0) return {};
   return "the directory " + directory.string() + " can be written by others (mode " + octal(s.st_mode) +
@@ -60,7 +61,8 @@ std::string why_unsafe(const std::filesystem::path& path, const struct stat& s, 
   if ((s.st_mode & forbidden) != 0) {
     return name + " can be read by others (mode " + octal(s.st_mode) + "): run chmod 600 " + path.string();
   }
-  if (s.st_size == 0) return name + " is empty: make a key with `ppserver key new`, or bring one with `ppserver key import`";
+  if (s.st_size == 0)
+    return name + " is empty: make a key with `ppserver key new`, or bring one with `ppserver key import`";
   if (s.st_size > static_cast<off_t>(max_key_file)) return name + " is larger than 64 KiB: this is no keyring";
   return {};
 }
@@ -89,7 +91,8 @@ int open_directory(const std::filesystem::path& path) {
 
 void check_directory(int fd, const std::filesystem::path& path) {
   struct stat s {};
-  if (::fstat(fd, &s) != 0) refuse("the directory of keyring " + path.string() + " cannot be examined: " + words_of(errno));
+  if (::fstat(fd, &s) != 0)
+    refuse("the directory of keyring " + path.string() + " cannot be examined: " + words_of(errno));
   if (const auto why = why_replaceable(directory_of(path), s); !why.empty()) refuse(why);
 }
 
@@ -107,8 +110,8 @@ std::optional<secret> read_key_file(const std::filesystem::path& path, key_file_
   if (!directory && is_absent(errno)) return std::nullopt;
   if (!directory) refuse_open(path, errno);
   // Without O_NONBLOCK a named pipe would hold us until somebody writes to it.
-  const descriptor file(::openat(directory.get(), path.filename().c_str(),
-                                 O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const descriptor file(
+      ::openat(directory.get(), path.filename().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file && is_absent(errno)) return std::nullopt;
   if (!file) refuse_open(path, errno);
   struct stat s {};

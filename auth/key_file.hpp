@@ -1,7 +1,8 @@
 // Keyring files on disk: read only if nobody else could have read or written them, created so that nobody ever can.
 //
-// Promises: every check is made on the opened descriptor and on the opened directory it lies in, so nothing can be swapped
-// between a check and a use. A file appears whole and with mode 0600 or not at all. Contents live in `secret` only.
+// Promises: every check is made on the opened descriptor and on the opened directory it lies in, so nothing can be
+// swapped between a check and a use. A file appears whole and with mode 0600 or not at all. Contents live in `secret`
+// only.
 // Must not know: what the lines mean.
 #pragma once
 

@@ -71,7 +71,8 @@ class line_reader {
 
   std::vector<key_line> take() {
     if (lines_.empty()) {
-      throw error(errc::refused, origin_ + " holds no key: make one with `ppserver key new`, or bring one with `ppserver key import`");
+      throw error(errc::refused,
+                  origin_ + " holds no key: make one with `ppserver key new`, or bring one with `ppserver key import`");
     }
     return std::move(lines_);
   }
@@ -96,21 +97,24 @@ class line_reader {
     if (++passphrases_ > max_passphrase_lines) refuse("more than 4 passphrases: use keys, `ppserver key new --add`");
     const auto weakness = why_weak(text);
     if (!weakness.empty() && !allow_weak_) {
-      refuse("the passphrase " + weakness + ": make a key with `ppserver key new` (or give --allow-weak-secret to use it on this machine only)");
+      refuse("the passphrase " + weakness +
+             ": make a key with `ppserver key new` (or give --allow-weak-secret to use it on this machine only)");
     }
     return {"passphrase", "all", {}, stretch(text), weakness};
   }
 
   key_line one_line(std::string_view text) const {
     auto raw = from_key_text(text);
-    if (!raw && looks_like_key_text(text)) refuse("a character of the key is wrong: compare it with `ppserver key export`");
+    if (!raw && looks_like_key_text(text))
+      refuse("a character of the key is wrong: compare it with `ppserver key export`");
     if (!raw) refuse("this is no key line: it must begin with ppk1, or be the line that `ppserver key export` prints");
     return {"imported", "all", {}, std::move(*raw), {}};
   }
 
   void add(key_line line) {
     for (const auto& other : lines_) {
-      if (constant_time_equal(other.raw.view(), line.raw.view())) refuse("this key stands there twice: delete one of the lines");
+      if (constant_time_equal(other.raw.view(), line.raw.view()))
+        refuse("this key stands there twice: delete one of the lines");
     }
     lines_.push_back(std::move(line));
   }
@@ -126,7 +130,8 @@ class line_reader {
 
 bool is_key_name(std::string_view name) {
   return !name.empty() && name.size() <= max_key_name && std::all_of(name.begin(), name.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || std::string_view("._@-").find(c) != std::string_view::npos;
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("._@-").find(c) != std::string_view::npos;
   });
 }
 

@@ -5,8 +5,8 @@
 //   <the 56 characters of `ppserver key export`>
 //   # a comment
 //
-// Promises: pure but for new_key_line. A broken line, an unknown column, a key that stands there twice: the whole text is refused with one line
-// that names the line and never its content.
+// Promises: pure but for new_key_line. A broken line, an unknown column, a key that stands there twice: the whole text
+// is refused with one line that names the line and never its content.
 #pragma once
 
 #include <string>
@@ -21,9 +21,9 @@ namespace pp::auth {
 struct key_line {
   std::string name;
   std::string roles = "all";
-  std::string created;         ///< YYYY-MM-DD, or empty if it is not known
-  secret raw;                  ///< raw_key_size bytes
-  std::string weakness;        ///< of a passphrase that was let through; empty if there is none
+  std::string created;   ///< YYYY-MM-DD, or empty if it is not known
+  secret raw;            ///< raw_key_size bytes
+  std::string weakness;  ///< of a passphrase that was let through; empty if there is none
 };
 
 inline constexpr std::size_t max_key_name = 64;

@@ -1,4 +1,5 @@
-// Where keys come from: the order of docs/security.md. A named source that is missing or wrong is the end, never the next one.
+// Where keys come from: the order of docs/security.md. A named source that is missing or wrong is the end, never the
+// next one.
 #include <charconv>
 #include <cstdlib>
 
@@ -50,11 +51,14 @@ loaded_keyring from_named(const std::string& name, const std::string& by, bool a
     int fd = -1;
     const char* end = name.data() + name.size();
     const auto read = std::from_chars(name.data() + 3, end, fd);
-    if (read.ec != std::errc{} || read.ptr != end || fd < 0) refuse(by + " " + name + " is no descriptor: write fd:3, for example");
+    if (read.ec != std::errc{} || read.ptr != end || fd < 0)
+      refuse(by + " " + name + " is no descriptor: write fd:3, for example");
     return from_descriptor(fd, name, allow_weak);
   }
   const auto text = read_key_file(name);
-  if (!text) refuse("keyring " + name + " (named by " + by + ") does not exist: make it with `ppserver key new --file " + name + "`");
+  if (!text)
+    refuse("keyring " + name + " (named by " + by + ") does not exist: make it with `ppserver key new --file " + name +
+           "`");
   return from_text(*text, name, "keyring " + name, allow_weak);
 }
 
@@ -76,7 +80,8 @@ secret raw_of_inline(const std::string& value, bool allow_weak, std::string& wea
 
 loaded_keyring from_inline(const std::string& value, const std::string& by, bool allow_weak) {
   if (value.empty()) refuse(by + " is empty: give it a key, or leave it out");
-  log::warn("inline_secret", {{"origin", by}, {"advice", "other users may see it; a keyring file keeps it to you: ppserver key new"}});
+  log::warn("inline_secret",
+            {{"origin", by}, {"advice", "other users may see it; a keyring file keeps it to you: ppserver key new"}});
   if (value.starts_with("ppk1 ")) return from_text(secret(as_bytes(value)), by, by, allow_weak);
   std::string weakness;
   std::vector<key_line> lines(1);

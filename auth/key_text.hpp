@@ -21,7 +21,8 @@ inline constexpr std::size_t base64_key_size = 43;
 
 /// 56 characters. Requires: raw.size() == raw_key_size.
 secret to_key_text(const secret& raw);
-/// True if `text`, without spaces and hyphens, has the length and the letters of a key: then it is one, or a typing error.
+/// True if `text`, without spaces and hyphens, has the length and the letters of a key: then it is one, or a typing
+/// error.
 bool looks_like_key_text(std::string_view text);
 /// Empty if a character, the length or the checksum is wrong.
 std::optional<secret> from_key_text(std::string_view text);

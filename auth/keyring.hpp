@@ -59,9 +59,9 @@ class keyring {
   std::vector<key> keys_;
 };
 
-/// Where to look for keys. What is given here comes first, then $PP_SECRET_FILE, $PP_SECRET (taken out of the environment
-/// at once), $CREDENTIALS_DIRECTORY/pp-keyring, default_keyring_path(), /etc/pp/keyring. One that is named and missing,
-/// empty, malformed or open to others is an error, never a reason to try the next.
+/// Where to look for keys. What is given here comes first, then $PP_SECRET_FILE, $PP_SECRET (taken out of the
+/// environment at once), $CREDENTIALS_DIRECTORY/pp-keyring, default_keyring_path(), /etc/pp/keyring. One that is named
+/// and missing, empty, malformed or open to others is an error, never a reason to try the next.
 struct key_source {
   std::optional<std::string> file;           ///< --secret-file: PATH, "-" or "fd:N"
   std::optional<std::string> inline_secret;  ///< -s VALUE; discouraged

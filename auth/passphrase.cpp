@@ -12,19 +12,24 @@ namespace {
 // No cluster name exists in this release; it would stand behind the bar.
 constexpr std::string_view scrypt_salt = "pp/1 scrypt|";
 
-constexpr double bits_per_word_start = 4.5;  // each of the first two letters of a word
-constexpr double bits_per_word_letter = 2.0; // a further letter of a word says little
+constexpr double bits_per_word_start = 4.5;   // each of the first two letters of a word
+constexpr double bits_per_word_letter = 2.0;  // a further letter of a word says little
 constexpr double bits_per_digit = 3.0;
 constexpr double bits_per_sign = 4.5;
-constexpr double bits_per_guessable = 0.5;   // goes on with a sequence or a repetition
+constexpr double bits_per_guessable = 0.5;  // goes on with a sequence or a repetition
 constexpr std::size_t longest_period = 8;
 
 // Published, so known to every guesser. The first is the built-in secret of ppft.
 constexpr std::array<std::string_view, 9> known = {
-    "epo20pdosl;dksldkmm",          "correct horse battery staple", "correcthorsebatterystaple",
-    "correct-horse-battery-staple", "the quick brown fox jumps over the lazy dog",
-    "to be or not to be, that is the question", "lorem ipsum dolor sit amet",
-    "may the force be with you",    "this is my password",
+    "epo20pdosl;dksldkmm",
+    "correct horse battery staple",
+    "correcthorsebatterystaple",
+    "correct-horse-battery-staple",
+    "the quick brown fox jumps over the lazy dog",
+    "to be or not to be, that is the question",
+    "lorem ipsum dolor sit amet",
+    "may the force be with you",
+    "this is my password",
 };
 
 bool is_letter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }

@@ -1,7 +1,7 @@
 // A key made from words that a person chose: stretched by scrypt, and refused if guessing it would be cheap.
 //
-// One datagram or one proof is enough to try guesses against offline, so a passphrase needs 16 characters and 60 estimated
-// bits, and must not be one that everybody knows. The estimate is low on purpose: words count as words.
+// One datagram or one proof is enough to try guesses against offline, so a passphrase needs 16 characters and 60
+// estimated bits, and must not be one that everybody knows. The estimate is low on purpose: words count as words.
 #pragma once
 
 #include <string>

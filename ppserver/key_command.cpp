@@ -90,7 +90,8 @@ void store(const std::string& path, const std::vector<auth::key_line>& lines, bo
     lines_of(whole, "keyring " + path + " with what is added");
     auth::replace_key_file(path, whole.view());
   } else if (!auth::create_key_file(path, text.view())) {
-    throw mistake{status_config, "keyring " + path + " exists already and was left alone: --add puts a key behind those in it"};
+    throw mistake{status_config,
+                  "keyring " + path + " exists already and was left alone: --add puts a key behind those in it"};
   }
   for (const auto& line : lines) std::printf("%s: key %s (%s)\n", path.c_str(), id_of(line).c_str(), line.name.c_str());
 }
@@ -135,7 +136,8 @@ void export_one(const wishes& w) {
     write_out(joined(text.view(), {}).view());
     return;
   }
-  throw mistake{status_config, "keyring " + path + " has no key with the name or id " + w.name + ": see `ppserver key show`"};
+  throw mistake{status_config,
+                "keyring " + path + " has no key with the name or id " + w.name + ": see `ppserver key show`"};
 }
 
 auth::secret read_import(const std::string& from) {
@@ -152,7 +154,8 @@ void import_from(const wishes& w) {
   for (auto& line : lines) {
     if (line.created.empty()) line.created = today.created;
     if (!w.name.empty()) line.name = w.name;
-    if (!line.weakness.empty()) throw mistake{status_config, "the passphrase in " + w.from + " " + line.weakness + ": bring a key instead"};
+    if (!line.weakness.empty())
+      throw mistake{status_config, "the passphrase in " + w.from + " " + line.weakness + ": bring a key instead"};
   }
   store(keyring_path(w), lines, w.add);
 }
@@ -187,12 +190,14 @@ void add_key_command(CLI::App& app, std::function<int()>& chosen) {
     command->callback([w, action, &chosen] { chosen = [w, action] { return guarded(action, *w); }; });
     return command;
   };
-  constexpr const char* about_add = "put it behind the keys of a keyring that exists: it is accepted, the first line proves";
+  constexpr const char* about_add =
+      "put it behind the keys of a keyring that exists: it is accepted, the first line proves";
   auto* fresh = add("new", "make a keyring with a fresh key; prints its id, not the key", make_new);
   fresh->add_flag("--add", w->add, about_add);
   fresh->add_option("--name", w->name, "name of the key, for logs (default: the user's)");
   add("show", "list names, ids and roles of a keyring, not the keys", show);
-  auto* out = add("export", "print the first key as one line for another machine; whoever reads it can run code", export_one);
+  auto* out =
+      add("export", "print the first key as one line for another machine; whoever reads it can run code", export_one);
   out->add_option("--name", w->name, "name or id of another key of the keyring");
   auto* in = add("import", "make a keyring from a keyring or from the line that `export` printed", import_from);
   in->add_option("FILE", w->from, "where to read it; - is standard input")->required();

@@ -1,8 +1,8 @@
 // `ppserver key new|show|export|import`: the keyring in the hands of a person.
 //
-// Promises: nothing but `export` prints a key; nothing replaces a keyring that exists unless --add was given, and then what
-// it holds stays; every file appears whole, with mode 0600. Exit statuses: 0, 64 usage, 73 the file cannot be written,
-// 78 a keyring that is missing, in the way or malformed.
+// Promises: nothing but `export` prints a key; nothing replaces a keyring that exists unless --add was given, and then
+// what it holds stays; every file appears whole, with mode 0600. Exit statuses: 0, 64 usage, 73 the file cannot be
+// written, 78 a keyring that is missing, in the way or malformed.
 // Must not know: that there is a network.
 #pragma once
 

@@ -34,8 +34,8 @@ enum class announce_type : std::uint8_t { announce = 1, query = 2, reply = 3, go
 
 struct announce {
   struct address {
-    std::uint8_t family = 4;                ///< 4 or 6
-    std::array<std::uint8_t, 16> bytes{};   ///< IPv4 in the first 4
+    std::uint8_t family = 4;               ///< 4 or 6
+    std::array<std::uint8_t, 16> bytes{};  ///< IPv4 in the first 4
     bool operator==(const address&) const = default;
   };
 
@@ -55,8 +55,8 @@ struct announce {
   std::uint32_t load_milli = 0;
   std::uint32_t mem_free_mib = 0;
   std::uint64_t features = 0;
-  std::string name;                 ///< cut at 30 bytes
-  std::vector<address> addresses;   ///< the first 4 are sent
+  std::string name;                ///< cut at 30 bytes
+  std::vector<address> addresses;  ///< the first 4 are sent
   bool operator==(const announce&) const = default;
 };
 

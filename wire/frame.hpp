@@ -58,8 +58,8 @@ struct frame_header {
 /// Writes exactly frame_header_size bytes.
 void encode_frame_header(const frame_header& header, std::uint8_t* to);
 
-/// Reads frame_header_size bytes. Fails if `length` is above `limit` or a reserved flag is set; an unknown type is not a
-/// failure: its receiver answers `unsupported` and keeps the channel.
+/// Reads frame_header_size bytes. Fails if `length` is above `limit` or a reserved flag is set; an unknown type is not
+/// a failure: its receiver answers `unsupported` and keeps the channel.
 result<frame_header> decode_frame_header(const std::uint8_t* from, std::uint32_t limit = max_frame_payload);
 
 }  // namespace pp::wire

@@ -77,7 +77,8 @@ result<client_hello> decode_client_hello(byte_view from) {
   m.expected_node = in.array<16>();
   m.features = in.u64();
   const auto zero = in.u64();
-  if (!in.finished() || !is_role(m.role) || channel != channel_tls_exporter || flags != 0 || zero != 0) return malformed();
+  if (!in.finished() || !is_role(m.role) || channel != channel_tls_exporter || flags != 0 || zero != 0)
+    return malformed();
   return m;
 }
 

@@ -10,9 +10,9 @@
 //   4 SERVER_PROOF  body 32   HMAC-SHA256
 //   5 AUTH_FAIL     body 4    0 u16 code · 2 u16 detail (code 2: min << 8 | max, else 0)
 //
-// Promises: every message has one length, so a reader asks login_size() and needs no arithmetic; decode_x refuses a wrong
-// magic, type, length, enumeration value, or a reserved byte that is not zero. `flags` are bits that the receiver must
-// understand (none exist), `features` bits that it may ignore. Big-endian.
+// Promises: every message has one length, so a reader asks login_size() and needs no arithmetic; decode_x refuses a
+// wrong magic, type, length, enumeration value, or a reserved byte that is not zero. `flags` are bits that the receiver
+// must understand (none exist), `features` bits that it may ignore. Big-endian.
 // Must not know: keys, sockets, time.
 #pragma once
 
@@ -25,7 +25,13 @@
 
 namespace pp::wire {
 
-enum class login_type : std::uint8_t { client_hello = 1, server_hello = 2, client_proof = 3, server_proof = 4, auth_fail = 5 };
+enum class login_type : std::uint8_t {
+  client_hello = 1,
+  server_hello = 2,
+  client_proof = 3,
+  server_proof = 4,
+  auth_fail = 5
+};
 
 /// Why a node ends a login. Everything about keys is `authentication`, so that a stranger cannot tell the cases apart.
 enum class login_refusal : std::uint16_t { authentication = 1, version = 2, busy = 3, draining = 4 };

@@ -1,4 +1,4 @@
-// The messages after the login and the bytes of each. All numbers big-endian; text = u16 length + bytes, at most 65,535.
+// The messages after the login and the bytes of each. All numbers big-endian; text = u16 length + ≤ 65,535 bytes.
 //
 //   WELCOME      node → client, first     u16 slots · u32 credit · u32 heartbeat ms · u32 dead ms · u64 longest message ·
 //                                         u16 machine (ELF e_machine) · u8 ISA level (x86-64-vN, 0 elsewhere) · u8 zero ·

@@ -76,7 +76,8 @@ std::optional<decoded> client_hello(byte_view raw) {
   const auto m = wire::decode_client_hello(raw);
   if (!m) return std::nullopt;
   auto f = login_header(1, 96);
-  f("proto_min", m->proto_min)("proto_max", m->proto_max)("role", m->role)("channel", 1)("flags", 0)("key_id", m->key_id);
+  f("proto_min", m->proto_min)("proto_max", m->proto_max)("role", m->role)("channel", 1)("flags", 0)("key_id",
+                                                                                                     m->key_id);
   f("client_id", m->client_id)("client_nonce", m->nonce)("expected_node", m->expected_node)("features", m->features);
   return decoded{f.list, wire::encode_client_hello(*m)};
 }
@@ -155,7 +156,8 @@ std::optional<decoded> submit(byte_view raw) {
   if (!m) return std::nullopt;
   const auto arguments = raw.subspan(wire::submit::size);
   fields f;
-  f("image", m->image)("decoder", m->decoder)("function", m->function)("deadline_ms", m->deadline_ms)("arguments", arguments);
+  f("image", m->image)("decoder", m->decoder)("function", m->function)("deadline_ms", m->deadline_ms)("arguments",
+                                                                                                      arguments);
   bytes encoded(wire::submit::size);
   wire::encode_submit(*m, encoded.data());
   encoded.insert(encoded.end(), arguments.begin(), arguments.end());
@@ -195,7 +197,8 @@ std::optional<decoded> manifest(byte_view raw) {
   f("format", 1)("machine", m->asks.machine)("isa_level", m->asks.isa_level)("glibc", m->asks.glibc);
   f("glibcxx", m->asks.glibcxx)("cxxabi", m->asks.cxxabi)("count", m->modules.size());
   for (const auto& part : m->modules) {
-    f("name", part.name)("size", part.size)("sha256", part.content)("id_length", part.build_id.size())("build_id", part.build_id);
+    f("name", part.name)("size", part.size)("sha256", part.content)("id_length", part.build_id.size())("build_id",
+                                                                                                       part.build_id);
   }
   return decoded{f.list, code::encode_manifest(*m)};
 }

@@ -1,6 +1,8 @@
-// The files of tests/golden: `# comment`, `message = NAME`, `layout = TABLE, …`, one `field = value` a line, and `hex = …`.
+// The files of tests/golden: `# comment`, `message = NAME`, `layout = TABLE, …`, one `field = value` a line, and `hex =
+// …`.
 //
-// Numbers are decimal, bytes hexadecimal, lists numbers with blanks between, texts as they are. Files are added, never edited.
+// Numbers are decimal, bytes hexadecimal, lists numbers with blanks between, texts as they are. Files are added, never
+// edited.
 #pragma once
 
 #include <string>

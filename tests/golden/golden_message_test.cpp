@@ -1,4 +1,5 @@
-// The bytes of every message, for ever: what is in tests/golden/v1 must decode to the same fields and encode to the same bytes.
+// The bytes of every message, for ever: what is in tests/golden/v1 must decode to the same fields and encode to the
+// same bytes.
 #include "tests/golden/golden_codec.hpp"
 
 #include <set>
@@ -11,10 +12,10 @@ namespace {
 TEST(Golden, EveryMessageHasAFile) {
   std::set<std::string> seen;
   for (const auto& file : golden_files()) seen.insert(file.message);
-  for (const char* message :
-       {"FRAME", "CLIENT_HELLO", "SERVER_HELLO", "CLIENT_PROOF", "SERVER_PROOF", "AUTH_FAIL", "DATAGRAM", "WELCOME", "CREDIT",
-        "IMAGE", "NEED", "CHUNK", "UNFIT", "SUBMIT", "RESULT", "CANCEL", "PING", "PONG", "GOODBYE", "UNSUPPORTED", "STATS_QUERY",
-        "STATS", "READY", "MANIFEST"}) {
+  for (const char* message : {"FRAME",    "CLIENT_HELLO", "SERVER_HELLO", "CLIENT_PROOF", "SERVER_PROOF", "AUTH_FAIL",
+                              "DATAGRAM", "WELCOME",      "CREDIT",       "IMAGE",        "NEED",         "CHUNK",
+                              "UNFIT",    "SUBMIT",       "RESULT",       "CANCEL",       "PING",         "PONG",
+                              "GOODBYE",  "UNSUPPORTED",  "STATS_QUERY",  "STATS",        "READY",        "MANIFEST"}) {
     EXPECT_TRUE(seen.contains(message)) << message;
   }
 }
@@ -62,7 +63,8 @@ TEST(Golden, BytesTooManyAreRefused) {
   for (const auto& file : golden_files()) {
     auto longer = file.raw;
     longer.push_back(0);
-    const bool takes_more = open_ended.contains(file.message) && file.layout.back() != "failure" && file.name != "chunk_raw";
+    const bool takes_more =
+        open_ended.contains(file.message) && file.layout.back() != "failure" && file.name != "chunk_raw";
     EXPECT_EQ(run_on_exact_copy(file.message, longer).has_value(), takes_more) << file.name;
   }
 }

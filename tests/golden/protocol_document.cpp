@@ -26,7 +26,8 @@ class table_reader {
     const std::size_t start = total_ - in_.rest().size();
     for (const auto& row : rows) {
       const bool has_offset = row[0].find_first_not_of("0123456789") == std::string::npos;
-      if (has_offset && std::stoul(row[0]) != total_ - in_.rest().size() - start) fail("the offset of " + row[2] + " is wrong");
+      if (has_offset && std::stoul(row[0]) != total_ - in_.rest().size() - start)
+        fail("the offset of " + row[2] + " is wrong");
       read_field(row[has_offset ? 1 : 0], row[has_offset ? 2 : 1]);
     }
   }
@@ -108,7 +109,8 @@ protocol_document::protocol_document() {
       in_table = true;
       first_cell = cells_of(line).front();
     } else if (!is_rule(line)) {
-      auto& to = section.empty() || first_cell == "code" || first_cell == "limit" ? headed_[first_cell] : layouts_[section];
+      auto& to =
+          section.empty() || first_cell == "code" || first_cell == "limit" ? headed_[first_cell] : layouts_[section];
       to.push_back(cells_of(line));
     }
   }

@@ -25,7 +25,8 @@ class protocol_document {
   const table& with_heading(const std::string& first) const;
   const std::map<std::string, std::string>& vectors() const { return vectors_; }
 
-  /// What the document's tables make of `raw`: every field but zeros, in order. Throws std::runtime_error if they do not fit.
+  /// What the document's tables make of `raw`: every field but zeros, in order. Throws std::runtime_error if they do
+  /// not fit.
   field_list read(const std::vector<std::string>& layouts, byte_view raw) const;
 
  private:

@@ -45,8 +45,9 @@ TEST(Hmac, AgreesWithRfc4231) {
       {repeated(131, 0xaa), text("Test Using Larger Than Block-Size Key - Hash Key First"),
        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
       {repeated(131, 0xaa),
-       text("This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed "
-            "before being used by the HMAC algorithm."),
+       text(
+           "This is a test using a larger than block-size key and a larger than block-size data. The key needs to be hashed "
+           "before being used by the HMAC algorithm."),
        "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"},
   };
   for (const auto& c : cases) {
@@ -75,7 +76,11 @@ TEST(Hkdf, AgreesWithRfc5869) {
        "06a6b88c5853361a06104c9ceb35b45cef760014904671014a193f40c15fc244",
        "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9"
        "aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87"},
-      {repeated(22, 0x0b), {}, {}, 42, "19ef24a32c717b167f33a91d6f648bdf96596776afdb6377ac434c1c293ccb04",
+      {repeated(22, 0x0b),
+       {},
+       {},
+       42,
+       "19ef24a32c717b167f33a91d6f648bdf96596776afdb6377ac434c1c293ccb04",
        "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"},
   };
   for (const auto& c : cases) {

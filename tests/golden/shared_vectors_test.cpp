@@ -1,4 +1,5 @@
-// vectors.json was made by a program that knows nothing of this code: keys, login and datagrams must agree byte for byte.
+// vectors.json was made by a program that knows nothing of this code: keys, login and datagrams must agree byte for
+// byte.
 #include <fstream>
 
 #include <gtest/gtest.h>

@@ -77,8 +77,8 @@ TEST(Datagram, FieldsAreLookedAtAfterTheMac) {
   datagram_fault fault{};
   EXPECT_FALSE(open_announce(nonsense, ring, fault));
   EXPECT_EQ(fault, datagram_fault::wrong_mac);
-  const auto mac = hmac_sha256(ring.proving().discovery(),
-                               {as_bytes({"pp/1 discovery\0", 15}), byte_view(nonsense).first(wire::datagram_content_size)});
+  const auto mac = hmac_sha256(ring.proving().discovery(), {as_bytes({"pp/1 discovery\0", 15}),
+                                                            byte_view(nonsense).first(wire::datagram_content_size)});
   std::copy(mac.begin(), mac.end(), nonsense.begin() + wire::datagram_content_size);
   EXPECT_FALSE(open_announce(nonsense, ring, fault));
   EXPECT_EQ(fault, datagram_fault::malformed);
@@ -87,8 +87,9 @@ TEST(Datagram, FieldsAreLookedAtAfterTheMac) {
 TEST(Datagram, LoginKeysDoNotSealDatagrams) {
   const auto ring = ring_of({1});
   auto sealed = seal_announce(some_announce(), ring.proving());
-  const auto mac = hmac_sha256(ring.proving().client(role::submit),
-                               {as_bytes({"pp/1 discovery\0", 15}), byte_view(sealed).first(wire::datagram_content_size)});
+  const auto mac =
+      hmac_sha256(ring.proving().client(role::submit),
+                  {as_bytes({"pp/1 discovery\0", 15}), byte_view(sealed).first(wire::datagram_content_size)});
   std::copy(mac.begin(), mac.end(), sealed.begin() + wire::datagram_content_size);
   datagram_fault fault{};
   EXPECT_FALSE(open_announce(sealed, ring, fault));

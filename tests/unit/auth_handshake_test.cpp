@@ -195,7 +195,8 @@ TEST(Handshake, ReflectionWithOurOwnNumbersIsRefused) {
   mirror.role = 1;
   mirror.key_id = key_one().proving().id();
   mirror.nonce = l.c.fresh;
-  EXPECT_EQ(l.client->on_server_hello(wire::encode_server_hello(mirror), l.client_cb).error(), make_error_code(errc::refused));
+  EXPECT_EQ(l.client->on_server_hello(wire::encode_server_hello(mirror), l.client_cb).error(),
+            make_error_code(errc::refused));
   EXPECT_NE(l.client->reason().find("echo"), std::string::npos);
 }
 
@@ -203,7 +204,8 @@ TEST(Handshake, ClientProofSentBackAsServerProofIsRefused) {
   login l(key_one(), key_one());
   l.start();
   const auto hello = l.server->on_client_hello(l.client->hello());
-  const auto proof = wire::decode_proof(wire::login_type::client_proof, *l.client->on_server_hello(hello.send, l.client_cb));
+  const auto proof =
+      wire::decode_proof(wire::login_type::client_proof, *l.client->on_server_hello(hello.send, l.client_cb));
   EXPECT_FALSE(l.client->on_server_proof(wire::encode_proof(wire::login_type::server_proof, *proof)));
 }
 
@@ -288,7 +290,8 @@ TEST(Handshake, MessagesOutOfTurnAreRefused) {
   l.start();
   const auto proof = wire::encode_proof(wire::login_type::server_proof, {});
   EXPECT_FALSE(l.client->on_server_proof(proof)) << "before any SERVER_HELLO";
-  EXPECT_FALSE(l.client->on_server_hello(l.server->on_client_hello(l.client->hello()).send, l.client_cb)) << "after a failure";
+  EXPECT_FALSE(l.client->on_server_hello(l.server->on_client_hello(l.client->hello()).send, l.client_cb))
+      << "after a failure";
   login m(key_one(), key_one());
   m.start();
   const auto step = m.server->on_client_proof(wire::encode_proof(wire::login_type::client_proof, {}), m.server_cb);
@@ -323,7 +326,8 @@ bool accepted_with_flipped_bit(int which, std::size_t bit) {
 }
 
 TEST(Handshake, EveryBitOfEveryMessageCounts) {
-  const std::size_t sizes[] = {wire::login_hello_size, wire::login_hello_size, wire::login_proof_size, wire::login_proof_size};
+  const std::size_t sizes[] = {wire::login_hello_size, wire::login_hello_size, wire::login_proof_size,
+                               wire::login_proof_size};
   for (int which = 0; which < 4; ++which) {
     for (std::size_t bit = 0; bit < sizes[which] * 8; ++bit) {
       ASSERT_FALSE(accepted_with_flipped_bit(which, bit)) << "message " << which << " bit " << bit;

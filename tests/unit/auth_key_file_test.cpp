@@ -53,8 +53,8 @@ TEST(KeyFileRead, AnyBitForOthersIsRefusedWithTheCommandThatHelps) {
     write_file(path, "content", mode);
     char text[8];
     std::snprintf(text, sizeof text, "%04o", mode);
-    EXPECT_EQ(why_refused(path),
-              "keyring " + path.string() + " can be read by others (mode " + text + "): run chmod 600 " + path.string());
+    EXPECT_EQ(why_refused(path), "keyring " + path.string() + " can be read by others (mode " + text +
+                                     "): run chmod 600 " + path.string());
     fs::remove(path);
   }
   for (const unsigned mode : {0600U, 0400U, 0700U}) {
@@ -89,9 +89,11 @@ TEST(KeyFileRead, OnlyRegularFilesAreRead) {
   const temporary_directory dir;
   write_file(dir / "real", "content");
   fs::create_symlink(dir / "real", dir / "link");
-  EXPECT_EQ(why_refused(dir / "link"), "keyring " + (dir / "link").string() + " is a symbolic link: name the file itself");
+  EXPECT_EQ(why_refused(dir / "link"),
+            "keyring " + (dir / "link").string() + " is a symbolic link: name the file itself");
   ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
-  EXPECT_NE(why_refused(dir / "pipe").find("is not a regular file"), std::string::npos) << "and nobody waited for a writer";
+  EXPECT_NE(why_refused(dir / "pipe").find("is not a regular file"), std::string::npos)
+      << "and nobody waited for a writer";
   fs::create_directory(dir / "directory");
   EXPECT_NE(why_refused(dir / "directory").find("is not a regular file"), std::string::npos);
   fs::create_symlink("nowhere", dir / "dangling");

@@ -56,7 +56,8 @@ class KeySource : public testing::Test {
   }
   static std::string name_found(const key_source& from = {}) { return load_keyring(from).keys.proving().name(); }
 
-  static constexpr const char* names[] = {"HOME", "XDG_CONFIG_HOME", "CREDENTIALS_DIRECTORY", "PP_SECRET_FILE", "PP_SECRET"};
+  static constexpr const char* names[] = {"HOME", "XDG_CONFIG_HOME", "CREDENTIALS_DIRECTORY", "PP_SECRET_FILE",
+                                          "PP_SECRET"};
   temporary_directory dir_;
   std::vector<std::pair<std::string, std::string>> saved_;
 };

@@ -12,7 +12,9 @@ namespace pp::auth {
 namespace {
 
 std::string base64_of(std::uint8_t fill) { return std::string(as_text(to_base64url(secret(bytes(32, fill))).view())); }
-std::string line_of(const std::string& name, std::uint8_t fill) { return "ppk1 " + name + " all 2026-11-22 - " + base64_of(fill); }
+std::string line_of(const std::string& name, std::uint8_t fill) {
+  return "ppk1 " + name + " all 2026-11-22 - " + base64_of(fill);
+}
 
 std::string why_refused(const std::string& text) {
   try {
@@ -25,7 +27,8 @@ std::string why_refused(const std::string& text) {
 }
 
 TEST(Keyring, FirstLineProvesAndAllVerify) {
-  const auto ring = make_keyring(parse_key_lines("# keys\n\n" + line_of("new", 1) + "\n" + line_of("old", 2), "k", false));
+  const auto ring =
+      make_keyring(parse_key_lines("# keys\n\n" + line_of("new", 1) + "\n" + line_of("old", 2), "k", false));
   ASSERT_EQ(ring.keys().size(), 2U);
   EXPECT_EQ(ring.proving().name(), "new");
   const auto& old = ring.keys()[1];
@@ -45,9 +48,10 @@ TEST(Keyring, EveryRoleAndDirectionHasAKeyOfItsOwn) {
 
 TEST(KeyLines, TakeEveryFormThatIsDocumented) {
   const auto key_text = std::string(as_text(to_key_text(secret(bytes(32, 3))).view()));
-  const auto lines = parse_key_lines(line_of("a", 1) + "\r\nppk1\tb\tsubmit,observe,admin,discover,pair\t2026-01-01\t-\t" +
-                                         base64_of(2) + "\n  " + key_text + "  \npass:seven small rivers under 41 old bridges",
-                                     "k", false);
+  const auto lines =
+      parse_key_lines(line_of("a", 1) + "\r\nppk1\tb\tsubmit,observe,admin,discover,pair\t2026-01-01\t-\t" +
+                          base64_of(2) + "\n  " + key_text + "  \npass:seven small rivers under 41 old bridges",
+                      "k", false);
   ASSERT_EQ(lines.size(), 4U);
   EXPECT_EQ(lines[1].name, "b");
   EXPECT_EQ(to_hex(lines[2].raw.view()), to_hex(bytes(32, 3)));
@@ -79,7 +83,8 @@ TEST(KeyLines, OneWrongLineRefusesTheWholeText) {
       {"pass:too short", "the passphrase is shorter than 16 characters"},
       {"pass:epo20pdosl;dksldkmm", "the passphrase is published"},
   };
-  for (const auto& [text, reason] : cases) EXPECT_NE(why_refused(text).find(reason), std::string::npos) << why_refused(text);
+  for (const auto& [text, reason] : cases)
+    EXPECT_NE(why_refused(text).find(reason), std::string::npos) << why_refused(text);
 }
 
 TEST(KeyLines, MistypedKeyTextIsNamedAsSuch) {

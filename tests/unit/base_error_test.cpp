@@ -19,9 +19,9 @@ TEST(Errc, IsGroupedByWhatToDo) {
 
 TEST(Errc, EveryCodeHasWords) {
   for (const auto e : {errc::disconnected, errc::overloaded, errc::shutting_down, errc::no_nodes, errc::job_threw,
-                       errc::worker_crashed, errc::timed_out, errc::memory_limit, errc::cancelled, errc::outcome_unknown,
-                       errc::refused, errc::version_mismatch, errc::unfit_node, errc::bad_message, errc::closed,
-                       errc::not_initialised, errc::bad_option, errc::not_shippable}) {
+                       errc::worker_crashed, errc::timed_out, errc::memory_limit, errc::cancelled,
+                       errc::outcome_unknown, errc::refused, errc::version_mismatch, errc::unfit_node,
+                       errc::bad_message, errc::closed, errc::not_initialised, errc::bad_option, errc::not_shippable}) {
     EXPECT_NE(make_error_code(e).message(), "an unknown error") << static_cast<int>(e);
   }
 }
