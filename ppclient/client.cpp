@@ -77,7 +77,11 @@ class client_core {
     if (is_closed_.load()) return question(cluster_);
     auto promise = std::make_shared<std::promise<answer>>();
     auto future = promise->get_future();
-    net::post(io_, [this, promise, question = std::move(question)]() mutable { promise->set_value(question(cluster_)); });
+    net::post(io_, [this, promise, question] { promise->set_value(question(cluster_)); });
+    // close() may have overtaken us on another thread; then nobody runs the handler, and nothing moves any more.
+    while (future.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
+      if (is_closed_.load()) return question(cluster_);
+    }
     return future.get();
   }
 

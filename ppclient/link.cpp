@@ -1,24 +1,16 @@
 #include "ppclient/link.hpp"
 
 #include <algorithm>
-#include <charconv>
-
-#include <zstd.h>
 
 #include "base/log.hpp"
 #include "net/deadline.hpp"
-#include "net/login.hpp"
 
 namespace pp::ppclient {
 namespace {
 
-constexpr std::size_t login_bytes = 16 * 1024;
-constexpr std::size_t chunk_bytes = 192 * 1024;  // one frame, also where zstd cannot shrink it
-constexpr int compression_level = 1;
 constexpr duration first_back_off = std::chrono::milliseconds(200);
 constexpr duration longest_back_off = std::chrono::seconds(2);
 constexpr duration refused_back_off = std::chrono::seconds(5);
-constexpr duration one_address_limit = std::chrono::seconds(3);
 
 }  // namespace
 
@@ -34,36 +26,6 @@ const char* text_of(link_state s) {
     case link_state::duplicate: return "duplicate";
   }
   return "?";
-}
-
-std::string place::text() const {
-  return name.find(':') == std::string::npos ? name + ":" + port : "[" + name + "]:" + port;
-}
-
-place parse_place(std::string_view text) {
-  const auto wrong = [&] {
-    return error(errc::bad_option, "options.nodes: '" + std::string(text) + "' is no host, host:port or [v6]:port");
-  };
-  place out{std::string(text), "60000"};
-  if (!text.empty() && text.front() == '[') {
-    const auto end = text.find(']');
-    if (end == std::string_view::npos) throw wrong();
-    out.name = text.substr(1, end - 1);
-    const auto rest = text.substr(end + 1);
-    if (!rest.empty() && rest.front() != ':') throw wrong();
-    if (rest.size() > 1) out.port = rest.substr(1);
-  } else if (std::count(text.begin(), text.end(), ':') == 1) {
-    const auto colon = text.find(':');
-    out.name = text.substr(0, colon);
-    out.port = text.substr(colon + 1);
-  }
-  unsigned port = 0;
-  const auto parsed = std::from_chars(out.port.data(), out.port.data() + out.port.size(), port);
-  if (out.name.empty() || parsed.ec != std::errc{} || parsed.ptr != out.port.data() + out.port.size() || port == 0 ||
-      port > 65535) {
-    throw wrong();
-  }
-  return out;
 }
 
 link::link(net::executor ex, const link_context& context, link_owner& owner, std::vector<place> places,
@@ -182,57 +144,6 @@ void link::end_connection() {
   if (was_ready) back_off_ = {};
   const auto longest = state_ == link_state::refused ? refused_back_off : longest_back_off;
   back_off_ = state_ == link_state::refused ? refused_back_off : std::clamp(back_off_ * 2, first_back_off, longest);
-}
-
-// --- dialling --------------------------------------------------------------------------------------------------------
-
-net::awaitable<std::vector<net::tcp::endpoint>> link::resolve() {
-  std::vector<net::tcp::endpoint> out;
-  for (const auto& p : places_) {
-    net::error_code not_numeric;
-    const auto address = net::ip::make_address(p.name, not_numeric);
-    if (!not_numeric) {
-      out.emplace_back(address, static_cast<std::uint16_t>(std::stoul(p.port)));
-      continue;
-    }
-    net::tcp::resolver resolver(executor_);
-    const auto found = co_await resolver.async_resolve(p.name, p.port, net::use_awaitable);
-    for (const auto& one : found) out.push_back(one.endpoint());
-  }
-  co_return out;
-}
-
-net::awaitable<net::tcp::socket> link::dial() {
-  const auto endpoints = co_await resolve();
-  std::string why = "no address is known";
-  for (const auto& endpoint : endpoints) {
-    net::tcp::socket socket(executor_);
-    try {
-      co_await net::with_deadline(socket.async_connect(endpoint, net::use_awaitable), now() + one_address_limit);
-      connected_to_ = place{endpoint.address().to_string(), std::to_string(endpoint.port())}.text();
-      co_return std::move(socket);
-    } catch (const net::system_error& e) {
-      if (e.code() == net::operation_aborted) throw;
-      why = e.code().message();
-    }
-  }
-  throw error(errc::disconnected, "cannot connect to " + address() + ": " + why);
-}
-
-net::awaitable<void> link::dial_and_prove() {
-  auto socket = co_await dial();
-  proved_ = std::make_unique<net::tls_stream>(std::move(socket), context_.tls, false);
-  co_await prove(*proved_);
-}
-
-net::awaitable<void> link::prove(net::tls_stream& stream) {
-  co_await stream.handshake(login_bytes);
-  auth::client_handshake::parameters p;
-  p.client_id = context_.client_id;
-  p.fresh = auth::random_array<32>();
-  if (expected_) p.expected_node = *expected_;
-  const auto proved = co_await net::log_in(stream, context_.keys, p);
-  id_ = proved.id;
 }
 
 // --- the connection --------------------------------------------------------------------------------------------------
@@ -398,59 +309,6 @@ void link::recall(std::uint64_t job_id, std::uint16_t attempt) {
   bytes payload;
   wire::encode_cancel({wire::cancel_reason::recall}, payload);
   channel_->send(wire::message_type::cancel, job_id, attempt, payload);
-}
-
-// --- shipping the program --------------------------------------------------------------------------------------------
-
-void link::on_need(const net::message& m) {
-  const auto n = wire::decode_need(m.view);
-  if (!n || n->index >= announced_.size() || !announced_[n->index]) throw error(errc::bad_message, "malformed NEED");
-  wanted_.push_back({n->index, n->modules});
-  needed_.cancel();
-}
-
-net::awaitable<void> link::ship_code() {
-  for (;;) {
-    if (wanted_.empty()) {
-      net::error_code woken;
-      co_await needed_.async_wait(net::redirect_error(net::use_awaitable, woken));
-      if (!channel_ || channel_->is_closed()) throw net::system_error(net::operation_aborted);
-      continue;
-    }
-    const auto next = std::move(wanted_.front());
-    wanted_.pop_front();
-    for (const auto module : next.modules) co_await ship_module(next.image, module);
-  }
-}
-
-net::awaitable<void> link::wait_until_writable() {
-  while (channel_->is_full()) {
-    net::error_code woken;
-    co_await writable_.async_wait(net::redirect_error(net::use_awaitable, woken));
-    if (channel_->is_closed()) throw net::system_error(net::operation_aborted);
-  }
-}
-
-net::awaitable<void> link::ship_module(std::uint32_t image, std::uint16_t module) {
-  const auto& source = owner_.image(image);
-  if (module >= source.contents().modules.size()) throw error(errc::bad_message, "NEED names no module");
-  const std::uint64_t size = source.contents().modules[module].size;
-  bytes raw, packed(ZSTD_compressBound(chunk_bytes)), payload;
-  for (std::uint64_t offset = 0; offset < size; offset += raw.size()) {
-    co_await wait_until_writable();
-    raw.resize(static_cast<std::size_t>(std::min<std::uint64_t>(chunk_bytes, size - offset)));
-    source.read(module, offset, raw);
-    const std::size_t got = ZSTD_compress(packed.data(), packed.size(), raw.data(), raw.size(), compression_level);
-    wire::chunk piece{image, module, offset, static_cast<std::uint32_t>(raw.size()), false, raw};
-    if (ZSTD_isError(got) == 0 && got < raw.size()) {
-      piece.compressed = true;
-      piece.data = byte_view(packed).first(got);
-    }
-    payload.clear();
-    wire::encode_chunk(piece, payload);
-    channel_->send(wire::message_type::chunk, 0, 0, payload);
-    code_bytes_sent_ += piece.data.size();
-  }
 }
 
 }  // namespace pp::ppclient
