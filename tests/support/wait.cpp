@@ -13,4 +13,6 @@ bool wait_until(const std::function<bool()>& condition, std::chrono::millisecond
   }
 }
 
+void spend(std::chrono::milliseconds length) { std::this_thread::sleep_for(length); }
+
 }  // namespace pp::test
