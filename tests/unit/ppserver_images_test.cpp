@@ -1,0 +1,225 @@
+#include "ppserver/images.hpp"
+
+#include <gtest/gtest.h>
+#include <zstd.h>
+
+#include "tests/support/temporary_directory.hpp"
+
+namespace pp::ppserver {
+namespace {
+
+/// Writes down what would be sent and run.
+struct recorder final : images::outlet {
+  void send_need(const wire::need& m) override { needs.push_back(m); }
+  void send_unfit(const wire::unfit& m) override { unfits.push_back(m); }
+  void run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) override {
+    ran.emplace_back(what->id, job.id);
+  }
+  void give_back(std::uint64_t job, std::uint16_t attempt) override { returned.emplace_back(job, attempt); }
+
+  std::vector<wire::need> needs;
+  std::vector<wire::unfit> unfits;
+  std::vector<std::pair<code::image_id, std::uint64_t>> ran;
+  std::vector<std::pair<std::uint64_t, std::uint16_t>> returned;
+};
+
+/// A program of these modules, each given by its content.
+struct program {
+  explicit program(const std::vector<std::string>& contents) : modules(contents) {
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+      code::module_entry part;
+      part.name = "module" + std::to_string(i);
+      part.size = contents[i].size();
+      part.content = auth::sha256(as_bytes(contents[i]));
+      manifest.modules.push_back(part);
+    }
+  }
+  wire::image message(std::uint32_t index) const { return {index, code::encode_manifest(manifest)}; }
+  wire::chunk chunk(std::uint32_t index, std::uint16_t module, std::size_t from, std::size_t length) const {
+    const auto part = as_bytes(modules[module]).subspan(from, length);
+    return {index, module, from, static_cast<std::uint32_t>(length), false, part};
+  }
+  wire::chunk whole(std::uint32_t index, std::uint16_t module) const { return chunk(index, module, 0, modules[module].size()); }
+
+  std::vector<std::string> modules;
+  code::manifest manifest;
+};
+
+worker::pool_job job(std::uint64_t id, std::uint16_t attempt = 1) { return {id, attempt, bytes(wire::submit::size)}; }
+
+class Images : public testing::Test {
+ protected:
+  Images() : store_({directory_ / "cache", limit}), images_(store_, limit, out_) {}
+
+  static constexpr std::uint64_t limit = 1U << 20U;
+  test::temporary_directory directory_;
+  code::store store_;
+  recorder out_;
+  images images_;
+};
+
+TEST_F(Images, AsksForWhatIsMissingAndHoldsTheJobsMeanwhile) {
+  const program p({std::string(1000, 'a'), std::string(500, 'b')});
+  images_.on_image(p.message(7));
+  ASSERT_EQ(out_.needs.size(), 1U);
+  EXPECT_EQ(out_.needs[0].index, 7U);
+  EXPECT_EQ(out_.needs[0].modules, (std::vector<std::uint16_t>{0, 1}));
+  images_.on_job(7, job(1));
+  images_.on_job(7, job(2));
+  images_.on_chunk(p.chunk(7, 0, 0, 600));
+  images_.on_chunk(p.whole(7, 1));
+  EXPECT_TRUE(out_.ran.empty());
+  images_.on_chunk(p.chunk(7, 0, 600, 400));
+  ASSERT_EQ(out_.ran.size(), 2U);
+  EXPECT_EQ(out_.ran[0].second, 1U);
+  EXPECT_EQ(out_.ran[1].second, 2U);
+  images_.on_job(7, job(3));
+  EXPECT_EQ(out_.ran.size(), 3U);
+}
+
+TEST_F(Images, RunsAtOnceWhatTheStoreHas) {
+  const program p({std::string(1000, 'a')});
+  images_.on_image(p.message(0));
+  images_.on_chunk(p.whole(0, 0));
+  recorder second;
+  images other(store_, limit, second);
+  other.on_image(p.message(4));
+  other.on_job(4, job(9));
+  EXPECT_TRUE(second.needs.empty());
+  EXPECT_EQ(second.ran.size(), 1U);
+}
+
+TEST_F(Images, AsksOnlyOnceForWhatTwoImagesShare) {
+  const std::string shared(800, 's');
+  const program first({std::string(100, 'a'), shared}), second({std::string(200, 'b'), shared});
+  images_.on_image(first.message(0));
+  images_.on_image(second.message(1));
+  ASSERT_EQ(out_.needs.size(), 2U);
+  EXPECT_EQ(out_.needs[1].modules, std::vector<std::uint16_t>{0});
+  images_.on_job(1, job(5));
+  images_.on_chunk(second.whole(1, 0));
+  EXPECT_TRUE(out_.ran.empty());
+  images_.on_chunk(first.whole(0, 1));
+  EXPECT_EQ(out_.ran.size(), 1U);
+}
+
+TEST_F(Images, UnpacksCompressedChunks) {
+  const program p({std::string(50000, 'z')});
+  images_.on_image(p.message(0));
+  images_.on_job(0, job(1));
+  std::string packed(ZSTD_compressBound(50000), '\0');
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), p.modules[0].data(), 50000, 3));
+  images_.on_chunk({0, 0, 0, 50000, true, as_bytes(packed)});
+  EXPECT_EQ(out_.ran.size(), 1U);
+}
+
+TEST_F(Images, RefusesContentThatIsNotWhatWasAnnounced) {
+  const program p({std::string(1000, 'a')});
+  images_.on_image(p.message(0));
+  images_.on_job(0, job(1, 3));
+  const std::string other(1000, 'x');
+  images_.on_chunk({0, 0, 0, 1000, false, as_bytes(other)});
+  ASSERT_EQ(out_.unfits.size(), 1U);
+  EXPECT_NE(out_.unfits[0].reason.find("damaged"), std::string::npos);
+  EXPECT_EQ(out_.returned, (std::vector<std::pair<std::uint64_t, std::uint16_t>>{{1, 3}}));
+  images_.on_job(0, job(2));
+  EXPECT_EQ(out_.returned.size(), 2U) << "what still comes for it is given back";
+  images_.on_chunk(p.whole(0, 0));
+  EXPECT_TRUE(out_.ran.empty());
+}
+
+TEST_F(Images, AsksAgainInTheNameOfAnotherImageWhenTheFirstIsRefused) {
+  const std::string shared(800, 's');
+  const program first({std::string(100, 'a'), shared}), second({std::string(200, 'b'), shared});
+  images_.on_image(first.message(0));
+  images_.on_image(second.message(1));
+  images_.on_chunk(first.chunk(0, 1, 0, 300));
+  const std::string wrong(100, 'x');
+  images_.on_chunk({0, 0, 0, 100, false, as_bytes(wrong)});
+  ASSERT_EQ(out_.unfits.size(), 1U);
+  ASSERT_EQ(out_.needs.size(), 3U);
+  EXPECT_EQ(out_.needs[2].index, 1U);
+  EXPECT_EQ(out_.needs[2].modules, std::vector<std::uint16_t>{1});
+  images_.on_chunk(first.chunk(0, 1, 300, 500));  // was under way: belongs to nobody any more
+  images_.on_chunk(second.whole(1, 0));
+  images_.on_chunk(second.whole(1, 1));
+  images_.on_job(1, job(1));
+  EXPECT_EQ(out_.ran.size(), 1U);
+}
+
+TEST_F(Images, AsksAgainForContentThatWasDamagedOnDisk) {
+  const program p({std::string(1000, 'a')});
+  images_.on_image(p.message(0));
+  images_.on_chunk(p.whole(0, 0));
+  const auto file = directory_ / "cache" / to_hex(p.manifest.modules[0].content);
+  ASSERT_TRUE(std::filesystem::exists(file));
+  std::filesystem::remove(file);
+  test::write_file(file, std::string(1000, 'x'), 0400);
+  recorder second;
+  images other(store_, limit, second);
+  // The first image is still open: another program that contains the same module must read the damaged file.
+  const program bigger({std::string(1000, 'a'), std::string(10, 'b')});
+  other.on_image(bigger.message(0));
+  other.on_chunk(bigger.whole(0, 1));
+  other.on_job(0, job(1));
+  ASSERT_EQ(second.needs.size(), 2U);
+  EXPECT_EQ(second.needs[1].modules, std::vector<std::uint16_t>{0});
+  other.on_chunk(bigger.whole(0, 0));
+  EXPECT_EQ(second.ran.size(), 1U);
+}
+
+TEST_F(Images, RefusesAProgramLargerThanTheStoreInWords) {
+  code::manifest huge;
+  huge.modules.push_back({"huge", limit + 1, {}, {}});
+  images_.on_image({0, code::encode_manifest(huge)});
+  ASSERT_EQ(out_.unfits.size(), 1U);
+  EXPECT_NE(out_.unfits[0].reason.find("--cache-size"), std::string::npos);
+}
+
+TEST_F(Images, TellsAnImageThatWorkersCannotRun) {
+  const program p({std::string(1000, 'a')});
+  images_.on_image(p.message(0));
+  images_.on_chunk(p.whole(0, 0));
+  images_.on_unfit(code::id_of(code::encode_manifest(p.manifest)), "illegal instruction");
+  ASSERT_EQ(out_.unfits.size(), 1U);
+  EXPECT_EQ(out_.unfits[0].reason, "illegal instruction");
+  images_.on_job(0, job(1));
+  EXPECT_EQ(out_.returned.size(), 1U);
+}
+
+TEST_F(Images, GivesHeldJobsBackWhenRecalledOrDrained) {
+  const program p({std::string(1000, 'a')});
+  images_.on_image(p.message(0));
+  for (const std::uint64_t id : {1, 2, 3}) images_.on_job(0, job(id, 2));
+  EXPECT_EQ(images_.take_back(2), 2);
+  EXPECT_EQ(images_.take_back(2), std::nullopt);
+  images_.give_back_all();
+  EXPECT_EQ(out_.returned, (std::vector<std::pair<std::uint64_t, std::uint16_t>>{{1, 2}, {3, 2}}));
+  images_.on_chunk(p.whole(0, 0));
+  EXPECT_TRUE(out_.ran.empty());
+}
+
+TEST_F(Images, EndTheSessionOfWhoLies) {
+  const program p({std::string(1000, 'a')});
+  images_.on_image(p.message(0));
+  EXPECT_THROW(images_.on_image(p.message(0)), error) << "the same index twice";
+  EXPECT_THROW(images_.on_image({1, bytes(20)}), error) << "no manifest";
+  EXPECT_THROW(images_.on_job(5, job(1)), error) << "an image that was never sent";
+  EXPECT_THROW(images_.on_chunk(p.whole(5, 0)), error);
+  EXPECT_THROW(images_.on_chunk({0, 1, 0, 4, false, as_bytes("abcd")}), error) << "a module it does not have";
+  EXPECT_THROW(images_.on_chunk({0, 0, 998, 4, false, as_bytes("abcd")}), error) << "beyond the end";
+  EXPECT_THROW(images_.on_chunk({0, 0, UINT64_MAX, 4, false, as_bytes("abcd")}), error);
+  EXPECT_THROW(images_.on_chunk({0, 0, 0, 5, false, as_bytes("abcd")}), error) << "a wrong length";
+  EXPECT_THROW(images_.on_chunk({0, 0, 0, 100, true, as_bytes("no zstd")}), error);
+  EXPECT_THROW(images_.on_chunk({0, 0, 0, UINT32_MAX, true, as_bytes("abcd")}), error) << "a bomb";
+  EXPECT_THROW(images_.on_chunk({0, 0, 10, 4, false, as_bytes("abcd")}), error) << "out of order";
+}
+
+TEST_F(Images, AreBoundedInNumber) {
+  const program p({std::string(10, 'a')});
+  for (std::uint32_t i = 0; i < images::max_images; ++i) images_.on_image(p.message(i));
+  EXPECT_THROW(images_.on_image(p.message(images::max_images)), error);
+}
+
+}  // namespace
+}  // namespace pp::ppserver
