@@ -137,7 +137,9 @@ class opener {
     for (std::size_t i = 1; i < m_.modules.size(); ++i) {
       if (const int why = place_file(i, *out_.library_folder, m_.modules[i].name); why != 0) return why;
     }
-    for (std::size_t i = 1; i < m_.modules.size(); ++i) link_soname(m_.modules[i].name);
+    for (std::size_t i = 1; i < m_.modules.size(); ++i) {
+      if (const int why = link_soname(m_.modules[i].name); why != 0) return why;
+    }
     return 0;
   }
 
@@ -151,12 +153,13 @@ class opener {
   }
 
   /// A plugin that was opened by its file name is known to other objects by its SONAME, which must be found here as well.
-  void link_soname(const std::string& name) {
+  int link_soname(const std::string& name) {
     const int folder = out_.library_folder->fd();
     const descriptor fd = open_own_file(folder, name);
     const auto facts = fd ? read_elf(elf_in_file(fd.get())) : malformed();
-    if (!facts || !is_plain_name(facts->soname) || facts->soname == name) return;
-    static_cast<void>(::symlinkat(name.c_str(), folder, facts->soname.c_str()));  // a name that is taken stays what it is
+    if (!facts || !is_plain_name(facts->soname) || facts->soname == name) return 0;
+    const bool linked = ::symlinkat(name.c_str(), folder, facts->soname.c_str()) == 0;
+    return linked || errno == EEXIST ? 0 : errno;  // a name that is taken stays what it is
   }
 
   store_state& in_;
