@@ -1,0 +1,7 @@
+// expect: pp: the object is missing
+#include "submit.hpp"
+
+struct point {
+  int get() const { return 1; }
+};
+void use() { submit(&point::get); }
