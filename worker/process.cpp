@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,7 +121,8 @@ std::string why_not_started(int error) {
 }
 
 std::optional<net::descriptor> open_pidfd(pid_t pid, const net::executor& ex, bool wanted) {
-  const int fd = wanted ? ::pidfd_open(pid, 0) : -1;  // close-on-exec by itself
+  // Not glibc's pidfd_open: the header of 2.36 forgets extern "C". Close-on-exec by itself.
+  const int fd = wanted ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1;
   if (fd < 0) return std::nullopt;
   net::descriptor ended(ex);
   net::error_code failed;
