@@ -30,7 +30,8 @@ bool network_pair::is_possible() {
 network_pair::network_pair() {
   for (int end : {0, 1}) names_[end] = "pp-test-" + std::to_string(getpid()) + "-" + std::to_string(end);
   bool ok = ip({"netns", "add", names_[0]}) && ip({"netns", "add", names_[1]});
-  ok = ok && ip({"link", "add", interface(0), "netns", names_[0], "type", "veth", "peer", "name", interface(1), "netns", names_[1]});
+  ok = ok && ip({"link", "add", interface(0), "netns", names_[0], "type", "veth", "peer", "name", interface(1), "netns",
+                 names_[1]});
   for (int end : {0, 1}) {
     ok = ok && ip({"-n", names_[end], "link", "set", "lo", "up"}) &&
          ip({"-n", names_[end], "address", "add", address(end) + "/24", "broadcast", "10.87.0.255", "dev", interface(end)}) &&
