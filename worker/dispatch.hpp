@@ -134,7 +134,7 @@ class dispatch {
   void note_start_failure(worker_id w, const ending& how, time_point now);
   void declare_unfit(group_id g, const std::string& reason, time_point now);
 
-  // Decisions (dispatch_settle.cpp).
+  // Decisions (dispatch_settle.cpp, dispatch_fairness.cpp).
   void kill_overdue();
   void return_unfit();
   void return_unfit_of(group_id g);
