@@ -3,7 +3,7 @@ cmake_minimum_required(VERSION 3.25)
 
 set(flags -std=c++20 -fsyntax-only)
 foreach(directory IN LISTS INCLUDES)
-  list(APPEND flags -isystem ${directory})
+  list(APPEND flags -idirafter ${directory})  # -I /usr/include would hide the compiler's own order
 endforeach()
 execute_process(COMMAND ${COMPILER} ${flags} ${SOURCE} RESULT_VARIABLE status OUTPUT_VARIABLE said ERROR_VARIABLE said)
 

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -24,17 +25,20 @@ class table_lookup final : public code_lookup {
  public:
   std::string open(byte_view manifest) override { return std::string(as_text(manifest)); }
   const void* address_of(code::location l) const override {
+    const std::lock_guard lock(mutex_);
     const auto found = places_.find(l);
     return found == places_.end() ? nullptr : found->second;
   }
   code::location locate(const void* address) {
     if (address == nullptr) return code::no_location;
+    const std::lock_guard lock(mutex_);
     const code::location l = code::make_location(0, places_.size() + 1);
     places_[l] = address;
     return l;
   }
 
  private:
+  mutable std::mutex mutex_;  // the test writes while the runner's thread reads
   std::map<code::location, const void*> places_;
 };
 
