@@ -20,8 +20,7 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # GCC 12 warns falsely inside libstdc++ and coroutine frames at -O2 (GCC bugs 105562, 98675).
   target_compile_options(pp_warnings INTERFACE -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow
-                                               -Wno-array-bounds -Wno-stringop-overread -Wno-dangling-pointer
-                                               -Wno-mismatched-new-delete)
+                                               -Wno-array-bounds -Wno-stringop-overread -Wno-dangling-pointer)
 endif()
 
 # Hardening as docs/security.md lists it; fortify needs optimisation, and sanitizers bring their own checks.
