@@ -8,7 +8,9 @@
 #include <type_traits>
 #include <variant>
 
+#include <boost/asio/deferred.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
 
 #include "base/clock.hpp"
 #include "net/asio.hpp"
@@ -65,10 +67,15 @@ awaitable<T> with_deadline(awaitable<T> op, time_point when) {
   if constexpr (!std::is_void_v<T>) co_return std::move(*done.value);
 }
 
-/// Runs both until one of them throws; the other is cancelled and that exception is the outcome.
+/// Runs both until one of them throws; the other is cancelled, and the exception that came first is the outcome. (operator&&
+/// would throw multiple_exceptions, which names neither.)
 inline awaitable<void> until_either_fails(awaitable<void> a, awaitable<void> b) {
-  using namespace asio::experimental::awaitable_operators;
-  co_await (std::move(a) && std::move(b));
+  const auto ex = co_await this_coro::executor;
+  auto both = asio::experimental::make_parallel_group(asio::co_spawn(ex, std::move(a), asio::deferred),
+                                                      asio::co_spawn(ex, std::move(b), asio::deferred));
+  const auto [order, of_a, of_b] = co_await both.async_wait(asio::experimental::wait_for_one_error(), use_awaitable);
+  if (of_a && (order[0] == 0 || !of_b)) std::rethrow_exception(of_a);
+  if (of_b) std::rethrow_exception(of_b);
 }
 
 }  // namespace pp::net

@@ -292,17 +292,20 @@ net::awaitable<void> node::shut_down() {
 }
 
 net::awaitable<void> node::wait_for_jobs() {
-  if (stops_ > 1) co_return;
-  jobs_awaited_.expires_after(settings_.drain_timeout);
+  const auto limit = now() + settings_.drain_timeout;
   net::task_group waiting(io_.get_executor());
   waiting.spawn("wait for jobs", wait_until_idle());
-  net::error_code ignored;
-  co_await jobs_awaited_.async_wait(net::redirect_error(net::use_awaitable, ignored));
+  while (!is_idle_ && stops_ < 2 && now() < limit) {
+    jobs_awaited_.expires_at(limit);
+    net::error_code ignored;
+    co_await jobs_awaited_.async_wait(net::redirect_error(net::use_awaitable, ignored));
+  }
   co_await waiting.close();
 }
 
 net::awaitable<void> node::wait_until_idle() {
   co_await jobs_->wait_idle(time_point::max());
+  is_idle_ = true;
   jobs_awaited_.cancel();
 }
 
