@@ -189,8 +189,8 @@ void browser::on_genuine(const wire::announce& m, const udp_port::datagram& d) {
   tell(directory_.on_sighting(s, now()));
 }
 
-// A reply is accepted with any clock, since our nonce proves it fresh; its sender's owner should still be told. A refused
-// announcement may be a recording, so it is kept for the report and not logged.
+// A reply is accepted with any clock, since our nonce proves it fresh; its sender's owner should still be told. A
+// refused announcement may be a recording, so it is kept for the report and not logged.
 void browser::note_clock(const wire::announce& m, const udp_port::datagram& d, bool accepted) {
   const auto wall = wall_clock_ms();
   const auto window = options_.replay.clock_window.count();
@@ -216,7 +216,8 @@ bool browser::runs_here(const wire::announce& m, const udp_port::datagram& d) co
   });
 }
 
-// The address the datagram came from is known to lead here and back, so it comes first, but only if it is under the MAC.
+// The address the datagram came from is known to lead here and back, so it comes first, but only if it is under the
+// MAC.
 std::vector<endpoint> browser::endpoints_of(const wire::announce& m, const udp_port::datagram& d) const {
   std::vector<endpoint> out;
   const auto source = source_of(d, m.tcp_port);

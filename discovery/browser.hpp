@@ -1,8 +1,8 @@
 // Client side: asks, listens, feeds the directory.
 //
 // Promises: only genuine and fresh datagrams reach the directory; only addresses from under the MAC are given out (the
-// datagram's source if the node told none). Interfaces that come and go are followed. Where the discovery port cannot be
-// shared, queries alone find nodes, and the report says so. Threads: the I/O thread only; handlers are called in it.
+// datagram's source if the node told none). Interfaces that come and go are followed. Where the discovery port cannot
+// be shared, queries alone find nodes, and the report says so. Threads: the I/O thread only; handlers are called in it.
 // Must not know: jobs, connections.
 #pragma once
 
@@ -45,7 +45,8 @@ class browser {
   };
   using change_handler = std::function<void(const change&)>;
 
-  /// `keys` must outlive this and may change its content. Throws: pp::error(errc::bad_option) if there can be no UDP socket.
+  /// `keys` must outlive this and may change its content. Throws: pp::error(errc::bad_option) if there can be no UDP
+  /// socket.
   browser(const net::executor& ex, options o, const auth::keyring& keys);
 
   /// Adds a handler, which must not throw. Call it before run().

@@ -7,6 +7,12 @@
 #include "base/check.hpp"
 
 namespace pp::discovery {
+namespace {
+
+// With all dials in use nobody knows when the first will end, so it is worth looking again soon.
+constexpr auto crowded_pause = std::chrono::milliseconds(100);
+
+}  // namespace
 
 std::string endpoint::text() const {
   char host[INET6_ADDRSTRLEN] = "?";
@@ -162,12 +168,16 @@ void directory::on_dial_ended(const node_id& id) {
 
 time_point directory::next_dial(const node_id& id, time_point now) const {
   const auto before = dials_.find(id);
-  if (before == dials_.end() || !waits(before->second, id, now)) return now;
-  return std::max(now, before->second.started + limits_.dial_interval);
+  const auto soonest = dials_running_ < limits_.dials_at_once ? now : now + crowded_pause;
+  if (before == dials_.end() || !waits(before->second, id, now)) return soonest;
+  return std::max(soonest, before->second.started + limits_.dial_interval);
 }
 
 void directory::forget_old_dials(time_point now) {
-  std::erase_if(dials_, [&](const auto& d) { return !d.second.running && now - d.second.started >= limits_.dial_interval; });
+  std::erase_if(dials_, [&](const auto& known) {
+    const auto& d = known.second;
+    return !d.running && now - d.started >= limits_.dial_interval;
+  });
 }
 
 }  // namespace pp::discovery

@@ -1,8 +1,8 @@
 // Which nodes are known and when each expires. Pure: `now` is a parameter.
 //
-// Promises: fed with genuine, fresh datagrams only; tells every change once; forgets a node that was not heard of for three
-// announcements; bounded (4096 nodes, the one silent for longest goes). Everything here is a hint: a node that expires or
-// says goodbye gets no new connection, but no session is ended and no job moved because of it.
+// Promises: fed with genuine, fresh datagrams only; tells every change once; forgets a node that was not heard of for
+// three announcements; bounded (4096 nodes, the one silent for longest goes). Everything here is a hint: a node that
+// expires or says goodbye gets no new connection, but no session is ended and no job moved because of it.
 // Must not know: sockets, keys, jobs.
 #pragma once
 
@@ -83,11 +83,11 @@ class directory {
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
 
-  /// Permission to connect to a found node: one dial per node per 5 s and 32 at once. A node that was restarted since its
-  /// last dial need not wait. True = granted: call on_dial_ended() when it has connected or failed.
+  /// Permission to connect to a found node: one dial per node per 5 s and 32 at once. A node that was restarted since
+  /// its last dial need not wait. True = granted: call on_dial_ended() when it has connected or failed.
   bool may_dial(const node_id& id, time_point now);
   void on_dial_ended(const node_id& id);
-  /// When may_dial() is worth asking again for this node; `now` if at once.
+  /// When may_dial() is worth asking for this node; `now` if it would be granted, later also while 32 dials run.
   time_point next_dial(const node_id& id, time_point now) const;
   std::size_t dials_running() const { return dials_running_; }
 

@@ -161,7 +161,8 @@ class chooser {
     to.name = i.name;
     to.loopback = i.loopback;
     if (std::find(to.addresses.begin(), to.addresses.end(), a.address) != to.addresses.end()) return true;
-    const auto first_v6 = std::find_if(to.addresses.begin(), to.addresses.end(), [](const auto& x) { return x.is_v6(); });
+    const auto is_v6 = [](const address& x) { return x.is_v6(); };
+    const auto first_v6 = std::find_if(to.addresses.begin(), to.addresses.end(), is_v6);
     to.addresses.insert(a.address.is_v4() ? first_v6 : to.addresses.end(), a.address);
     if (a.broadcast) add_broadcast(to, {a.address.to_v4(), *a.broadcast});
     return true;
@@ -220,8 +221,8 @@ void replace_broadcasts(selection& s, bool strict) {
     const auto to = parse_address(text);
     if (!to || !to->is_v4()) refuse("the broadcast address '" + text + "' is not an IPv4 address such as 10.0.0.255");
     if (send_where_it_belongs(s, to->to_v4()) || send_everywhere(s, to->to_v4()) || !strict) continue;
-    refuse("no selected interface can send to the broadcast address " + text + ": select one with -i or PP_INTERFACES; " +
-           "this machine has " + what_there_is(s.machine));
+    refuse("no selected interface can send to the broadcast address " + text +
+           ": select one with -i or PP_INTERFACES; this machine has " + what_there_is(s.machine));
   }
 }
 

@@ -1,7 +1,7 @@
 // Which network interfaces this machine has, and which of them a node or client uses.
 //
-// Promises: one choice restricts listening, announcing, asking and accepting alike (PP_INTERFACES, -i). select_from() is
-// pure; only list_interfaces() and the environment functions look at the machine. Threads: any, values.
+// Promises: one choice restricts listening, announcing, asking and accepting alike (PP_INTERFACES, -i). select_from()
+// is pure; only list_interfaces() and the environment functions look at the machine. Threads: any, values.
 // Must not know: nodes, keys.
 #pragma once
 
@@ -63,16 +63,17 @@ struct selection {
   std::vector<net::ip::address> listen_addresses() const;
   /// The selected interface with this kernel index, or null.
   const selected_interface* find(unsigned index) const;
-  /// Whether a datagram that came in on `index` for address `to` is to be looked at. A datagram of this machine to itself
-  /// comes in on loopback, whatever interface its address belongs to.
+  /// Whether a datagram that came in on `index` for address `to` is to be looked at. A datagram of this machine to
+  /// itself comes in on loopback, whatever interface its address belongs to.
   const selected_interface* accept(unsigned index, const net::ip::address_v4& to) const;
   /// True for every address of this machine, selected or not, and for all of 127.0.0.0/8 and ::1.
   bool is_own_address(const net::ip::address& address) const;
 };
 
-/// `wish`: comma list of interface names and addresses of this machine; "" = all that are up, loopback too, so that a node
-/// and a client on one machine without a network find each other. `broadcasts`: comma list of IPv4 addresses to send to
-/// instead of the interfaces' own (each goes out where it belongs, or else on every selected interface but loopback).
+/// `wish`: comma list of interface names and addresses of this machine; "" = all that are up, loopback too, so that a
+/// node and a client on one machine without a network find each other. `broadcasts`: comma list of IPv4 addresses to
+/// send to instead of the interfaces' own (each goes out where it belongs, or else on every selected interface but
+/// loopback).
 ///
 /// Throws: pp::error(errc::bad_option) with one line that names the wrong part and lists what there is.
 selection select_from(std::vector<interface> machine, std::string_view wish, std::string_view broadcasts = {});

@@ -21,7 +21,8 @@ void sequence_window::accept(std::uint64_t seq) {
 }
 
 void replay_guard::on_query_sent(const nonce& n, time_point now) {
-  while (!queries_.empty() && (queries_.size() >= limits_.open_queries || now - queries_.front().sent > limits_.reply_window)) {
+  const auto is_too_old = [&](const open_query& q) { return now - q.sent > limits_.reply_window; };
+  while (!queries_.empty() && (queries_.size() >= limits_.open_queries || is_too_old(queries_.front()))) {
     queries_.pop_front();
   }
   queries_.push_back({n, now, {}});
@@ -48,8 +49,8 @@ replay_guard::verdict replay_guard::check(const wire::announce& m, std::int64_t 
   return judged;
 }
 
-// Our own nonce in a reply proves that it is fresh, so a new boot needs no later clock then: a node whose clock was set back
-// by a restart is found again. Everybody else has to show a later time than the boot before.
+// Our own nonce in a reply proves that it is fresh, so a new boot needs no later clock then: a node whose clock was set
+// back by a restart is found again. Everybody else has to show a later time than the boot before.
 replay_guard::verdict replay_guard::check_sender(const wire::announce& m, bool proved_fresh) {
   const auto* known = senders_.find(m.node_id);
   const bool same_boot = known != nullptr && known->boot == m.boot_id;

@@ -1,8 +1,8 @@
 // Whether a genuine datagram is also fresh, and whether a query may be answered. Pure: `now` is a parameter.
 //
 // Promises: every datagram is accepted at most once; the tables are bounded (4096, least recently used goes). The wall
-// clock decides nothing but the age of datagrams nobody asked for, so a wrong clock costs discovery by broadcast and never
-// more. Must not know: sockets, keys; call it after the HMAC was verified.
+// clock decides nothing but the age of datagrams nobody asked for, so a wrong clock costs discovery by broadcast and
+// never more. Must not know: sockets, keys; call it after the HMAC was verified.
 #pragma once
 
 #include <array>
@@ -130,7 +130,8 @@ class reply_limits {
   bool may_answer(std::uint32_t source, const nonce& n, time_point now);
 
  private:
-  /// When the answers of the last second were given, oldest first: exact, where a token bucket lets twice as many through.
+  /// When the answers of the last second were given, oldest first: exact, where a token bucket lets twice as many
+  /// through.
   using answer_times = std::deque<time_point>;
   static bool has_room(answer_times& times, std::size_t limit, time_point now);
 

@@ -1,7 +1,7 @@
 // What looking for nodes did and saw, for the moment when nothing is found. Pure.
 //
-// Promises: nothing a stranger sent gets in but key ids as hexadecimal digits; names are genuine (they were under a MAC)
-// and made printable; every list is bounded. Must not know: sockets.
+// Promises: nothing a stranger sent gets in but key ids as hexadecimal digits; names are genuine (they were under a
+// MAC) and made printable; every list is bounded. Must not know: sockets.
 #pragma once
 
 #include <cstdint>

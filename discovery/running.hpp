@@ -1,7 +1,7 @@
 // The life of the announcer and of the browser: coroutines that run until close(), whoever waits for them.
 //
-// Promises: after close() nothing of it runs. wait() may be cancelled, which stops the coroutines; close() is due all the
-// same before destruction. Threads: the I/O thread only. Must not know: what runs.
+// Promises: after close() nothing of it runs. wait() may be cancelled, which stops the coroutines; close() is due all
+// the same before destruction. Threads: the I/O thread only. Must not know: what runs.
 #pragma once
 
 #include <memory>

@@ -66,10 +66,10 @@ udp_port::udp_port(const net::executor& ex, std::uint16_t port, const selection&
     open_and_bind(socket_, port);
     port_ = socket_.local_endpoint().port();
   } catch (const net::system_error& e) {
-    const auto number = std::to_string(port);
-    throw error(errc::bad_option, "cannot use UDP port " + number + " for discovery: " + e.code().message() +
-                                      "; stop the program that holds it, or choose another port with --discovery-port or "
-                                      "PP_DISCOVERY_PORT, the same on all nodes and clients");
+    throw error(errc::bad_option,
+                "cannot use UDP port " + std::to_string(port) + " for discovery: " + e.code().message() +
+                    "; stop the program that holds it, or choose another port with --discovery-port or "
+                    "PP_DISCOVERY_PORT, the same on all nodes and clients");
   }
 }
 
@@ -146,9 +146,9 @@ void udp_port::warn_once(const destination& to, int reason) {
   ++seen_.send_failed;
   if (!warned_.insert(to.interface).second) return;
   const auto* interface = where_.find(to.interface);
-  log::warn("discovery_send_failed", {{"interface", interface != nullptr ? interface->name : std::to_string(to.interface)},
-                                      {"to", to.to.to_string()},
-                                      {"reason", std::strerror(reason)}});
+  const auto name = interface != nullptr ? interface->name : std::to_string(to.interface);
+  log::warn("discovery_send_failed",
+            {{"interface", name}, {"to", to.to.to_string()}, {"reason", std::strerror(reason)}});
 }
 
 void udp_port::close() noexcept {

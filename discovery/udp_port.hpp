@@ -1,8 +1,8 @@
 // One IPv4 UDP socket for discovery: receives from selected interfaces only, sends on exactly the one it is told.
 //
-// Promises: a datagram from an interface that is not selected is dropped unread; a send that fails is counted and warned
-// about once per interface, never fatal; a flood leaves the rest of the I/O thread its turns. Several sockets of one
-// machine, also of several users, may share the port: a broadcast reaches them all. Threads: the I/O thread only.
+// Promises: a datagram from an interface that is not selected is dropped unread; a send that fails is counted and
+// warned about once per interface, never fatal; a flood leaves the rest of the I/O thread its turns. Several sockets of
+// one machine, also of several users, may share the port: a broadcast reaches them all. Threads: the I/O thread only.
 // Must not know: what a datagram says.
 #pragma once
 

@@ -53,7 +53,8 @@ TEST(DiscoveryAnswer, TheUnauthenticatedGetNothing) {
   stranger.send_to_loopback(auth::seal_announce(spoken(announce_type::query, 1), other.proving()), l.port);
   stranger.send_to_loopback(bytes(256, 0), l.port);
   stranger.send_to_loopback(bytes(1, 0), l.port);
-  ASSERT_TRUE(l.wait_for([&] { return n.seen().malformed == 2 && n.seen().other_key == 1 && n.seen().wrong_mac == 1; }));
+  const auto& seen = n.seen();
+  ASSERT_TRUE(l.wait_for([&] { return seen.malformed == 2 && seen.other_key == 1 && seen.wrong_mac == 1; }));
   EXPECT_EQ(n.seen().answered, 0U);
   EXPECT_FALSE(stranger.receive());
 }

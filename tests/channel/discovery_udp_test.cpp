@@ -285,7 +285,8 @@ TEST(Discovery, ANodeWithAWrongClockIsFoundByItsReplyAndWarnedAbout) {
   node.send(auth::seal_announce(reply, l.keys.proving()), node.from.address().to_v4(), node.from.port());
   ASSERT_TRUE(l.wait_for([&] { return b.nodes().size() == 1; }));
   EXPECT_LT(b.nodes().nodes()[0].clock_offset_ms, -1'000'000);
-  EXPECT_THAT(b.what_happened().clock_warnings, ElementsAre(HasSubstr("node 'played' (127.0.0.1:41077): its clock is")));
+  EXPECT_THAT(b.what_happened().clock_warnings,
+              ElementsAre(HasSubstr("node 'played' (127.0.0.1:41077): its clock is")));
 }
 
 TEST(Discovery, AReplyToNoQuestionIsIgnored) {
@@ -308,7 +309,8 @@ TEST(Discovery, ANodeOfAnotherProtocolIsNamedInTheReport) {
   m.proto_min = m.proto_max = 200;
   node.send_to_loopback(auth::seal_announce(m, l.keys.proving()), l.port);
   ASSERT_TRUE(l.wait_for([&] { return b.nodes().size() == 1; }));
-  EXPECT_THAT(b.what_happened().version_warnings, ElementsAre(HasSubstr("node 'played' speaks protocol 200, this program 1")));
+  EXPECT_THAT(b.what_happened().version_warnings,
+              ElementsAre(HasSubstr("node 'played' speaks protocol 200, this program 1")));
 }
 
 TEST(Discovery, WithoutTheDiscoveryPortQueriesAloneFindNodes) {

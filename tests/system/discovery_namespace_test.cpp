@@ -1,7 +1,7 @@
 // Discovery between two machines, played by two network namespaces with two cables, red and blue, between them.
 //
-// Each test forks a "near" process, which makes a namespace of its own and forks the "far" one. The namespaces have no name
-// and go away with the two processes; nothing of this touches the machine's own network.
+// Each test forks a "near" process, which makes a namespace of its own and forks the "far" one. The namespaces have no
+// name and go away with the two processes; nothing of this touches the machine's own network.
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -61,6 +62,7 @@ class child {
   explicit child(const body& what) {
     int down[2], up[2];
     require(pipe(down) == 0 && pipe(up) == 0, "no pipes");
+    std::fflush(nullptr);  // or the child prints once more what is waiting to be printed
     pid_ = fork();
     require(pid_ >= 0, "no process");
     const bool inside = pid_ == 0;
@@ -83,7 +85,9 @@ class child {
   }
 
   pid_t pid() const { return pid_; }
-  void say(const std::string& token) { require(write(out_, token.data(), token.size()) >= 0, "the other side is gone"); }
+  void say(const std::string& token) {
+    require(write(out_, token.data(), token.size()) >= 0, "the other side is gone");
+  }
   /// True once the other side has said this byte, or has gone.
   bool has_said(char token) {
     pollfd p{in_, POLLIN, 0};
@@ -145,7 +149,8 @@ class far_machine {
     for (const std::string colour : {"red", "blue"}) {
       const auto net = "10.77." + std::to_string(++number) + ".";
       run("ip link add " + colour + "0 type veth peer name " + colour + "1 netns " + there);
-      run("ip address add " + net + "1/24 broadcast " + net + "255 dev " + colour + "0 && ip link set " + colour + "0 up");
+      run("ip address add " + net + "1/24 broadcast " + net + "255 dev " + colour + "0");
+      run("ip link set " + colour + "0 up");
     }
     process_.say("g");
   }
@@ -203,7 +208,8 @@ TEST(DiscoveryNamespaces, ANodeIsFoundOverTheNetworkOnBothCables) {
     lab l("");
     l.port = port;
     auto& b = l.start_browser(asking(l));
-    require(l.wait_for([&] { return b.nodes().size() == 1 && b.nodes().nodes()[0].endpoints.size() == 2; }), "not found");
+    const auto is_found = [&] { return b.nodes().size() == 1 && b.nodes().nodes()[0].endpoints.size() == 2; };
+    require(l.wait_for(is_found), "not found on both cables");
     const auto node = b.nodes().nodes()[0];
     require(!node.same_host, "it is another machine");
     std::string endpoints;
@@ -220,7 +226,8 @@ TEST(DiscoveryNamespaces, ANodeIsFoundOverTheNetworkOnBothCables) {
 
 void bind_to(bare_socket& socket, const char* device) {
   const auto size = static_cast<socklen_t>(std::string(device).size());
-  require(setsockopt(socket.native().native_handle(), SOL_SOCKET, SO_BINDTODEVICE, device, size) == 0, "SO_BINDTODEVICE");
+  const int fd = socket.native().native_handle();
+  require(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, size) == 0, "SO_BINDTODEVICE");
 }
 
 // The first datagram that is heard on the cable must be the mark, sent last.

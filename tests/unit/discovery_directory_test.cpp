@@ -255,9 +255,11 @@ TEST(DirectoryDial, ThirtyTwoAtOnce) {
     EXPECT_EQ(c.known.may_dial(id(n), c.now), n <= 32);
   }
   EXPECT_EQ(c.known.dials_running(), 32U);
+  EXPECT_GT(c.known.next_dial(id(40), c.now), c.now);
   c.known.on_dial_ended(id(1));
   c.known.on_dial_ended(id(1));
   EXPECT_EQ(c.known.dials_running(), 31U) << "ending twice counts once";
+  EXPECT_EQ(c.known.next_dial(id(40), c.now), c.now);
   EXPECT_TRUE(c.known.may_dial(id(40), c.now));
 }
 

@@ -107,8 +107,9 @@ TEST(SelectInterfaces, AnIpv6AddressNeedsNoScope) {
 
 TEST(SelectInterfaces, NamesWhatIsMissingAndWhatThereIs) {
   EXPECT_EQ(refusal("lo,eth7"),
-            "there is no interface or address 'eth7': this machine has lo (127.0.0.1, ::1), eth0 (fe80::5%70002, 10.0.0.5, "
-            "fd00::5), eth1 (down) (10.9.0.1), tun0 (10.8.0.2), two (172.17.0.1, 172.18.0.1), bare");
+            "there is no interface or address 'eth7': this machine has lo (127.0.0.1, ::1), "
+            "eth0 (fe80::5%70002, 10.0.0.5, fd00::5), eth1 (down) (10.9.0.1), tun0 (10.8.0.2), "
+            "two (172.17.0.1, 172.18.0.1), bare");
   EXPECT_THAT(refusal("10.0.0.6"), HasSubstr("there is no interface or address '10.0.0.6'"));
 }
 
@@ -119,7 +120,8 @@ TEST(SelectInterfaces, RefusesAnInterfaceThatIsDownOrBare) {
 
 TEST(SelectInterfaces, SendsToTheNamedBroadcastsOnlyAndWhereTheyBelong) {
   const auto s = select_from(machine(), "", "172.18.255.255,10.0.0.255");
-  EXPECT_THAT(texts(s), ElementsAre("lo (no broadcast)", "eth0 (10.0.0.255)", "tun0 (no broadcast)", "two (172.18.255.255)"));
+  EXPECT_THAT(texts(s), ElementsAre("lo (no broadcast)", "eth0 (10.0.0.255)", "tun0 (no broadcast)",
+                                    "two (172.18.255.255)"));
   EXPECT_EQ(s.find(70005)->broadcasts[0].from.to_string(), "172.18.0.1");
 }
 
@@ -139,7 +141,8 @@ TEST(SelectInterfaces, ANamedBroadcastDoesNotLeaveTheSelection) {
 TEST(SelectInterfaces, RefusesBroadcastsThatCannotBeSent) {
   EXPECT_THAT(refusal("", "ten"), HasSubstr("the broadcast address 'ten' is not an IPv4 address"));
   EXPECT_THAT(refusal("", "ff02::1"), HasSubstr("is not an IPv4 address"));
-  EXPECT_THAT(refusal("lo", "10.0.0.255"), HasSubstr("no selected interface can send to the broadcast address 10.0.0.255"));
+  EXPECT_THAT(refusal("lo", "10.0.0.255"),
+              HasSubstr("no selected interface can send to the broadcast address 10.0.0.255"));
 }
 
 TEST(SelectInterfaces, LeavesOutWhatIsMissingForNow) {
@@ -167,7 +170,9 @@ TEST(Selection, KnowsThisMachinesAddressesSelectedOrNot) {
   for (const char* own : {"10.0.0.5", "127.0.0.1", "127.9.9.9", "::1", "fd00::5", "fe80::5"}) {
     EXPECT_TRUE(s.is_own_address(make_address(own))) << own;
   }
-  for (const char* other : {"10.0.0.6", "0.0.0.0", "fd00::6"}) EXPECT_FALSE(s.is_own_address(make_address(other))) << other;
+  for (const char* other : {"10.0.0.6", "0.0.0.0", "fd00::6"}) {
+    EXPECT_FALSE(s.is_own_address(make_address(other))) << other;
+  }
 }
 
 TEST(ListInterfaces, FindsLoopbackWithItsBroadcast) {
@@ -228,7 +233,8 @@ TEST(DiscoveryPort, RefusesWhatIsNoPort) {
       port_from_environment();
       ADD_FAILURE() << wrong << " was taken for a port";
     } catch (const error& e) {
-      EXPECT_EQ(std::string(e.what()), std::string("PP_DISCOVERY_PORT is '") + wrong + "': give a port number from 1 to 65535");
+      const auto said = std::string("PP_DISCOVERY_PORT is '") + wrong + "': give a port number from 1 to 65535";
+      EXPECT_EQ(std::string(e.what()), said);
     }
   }
 }

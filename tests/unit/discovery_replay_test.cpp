@@ -146,7 +146,7 @@ TEST(ReplayGuard, AReplyIsAcceptedWithAnyClock) {
   r.guard.on_query_sent(id(9), r.now);
   EXPECT_EQ(r.reply(1, id(9), 1, 0), verdict::fresh) << "1970";
   r.guard.on_query_sent(id(8), r.now);
-  EXPECT_EQ(r.reply(1, id(8), 2, -5), verdict::fresh) << "restarted with its clock set back: our nonce proves it is now";
+  EXPECT_EQ(r.reply(1, id(8), 2, -5), verdict::fresh) << "restarted with its clock set back";
 }
 
 TEST(ReplayGuard, EachNodeAnswersANonceOnce) {
@@ -199,7 +199,8 @@ TEST(ReplyLimits, AnswerEachNonceOnce) {
   EXPECT_FALSE(limits.may_answer(2, id(1), time_point{} + 10s)) << "also not to somebody else";
 }
 
-int answers_in(reply_limits& limits, std::uint32_t sources, time_point from, duration step, int count, std::uint8_t salt) {
+int answers_in(reply_limits& limits, std::uint32_t sources, time_point from, duration step, int count,
+               std::uint8_t salt) {
   int answered = 0;
   for (int i = 0; i < count; ++i) {
     nonce n = id(salt);
