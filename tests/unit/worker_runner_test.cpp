@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,6 +134,19 @@ class Runner : public ::testing::Test {
 };
 
 int add(int a, int b) { return a + b; }
+/// Encodes to 2 GiB of one page that is never touched.
+struct enormous {
+  template <class Archive>
+  void save(Archive& ar) const {
+    constexpr std::size_t size = std::size_t{2} << 30U;
+    void* zeros = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const std::unique_ptr<void, void (*)(void*)> unmap(zeros, [](void* at) { ::munmap(at, size); });
+    ar(cereal::binary_data(static_cast<const char*>(zeros), size));
+  }
+  template <class Archive>
+  void load(Archive&) {}
+  int not_empty = 0;
+};
 struct shape {
   virtual ~shape() = default;
   virtual int corners() const { return 3; }
@@ -232,6 +246,16 @@ TEST_F(Runner, ABadMessageThrownByAJobIsTheJobsOwn) {
   open();
   submit([] { throw error(errc::bad_message, "mine"); });
   EXPECT_EQ(receive().parts().head.code, static_cast<std::uint16_t>(errc::job_threw));
+}
+
+TEST_F(Runner, AResultLargerThanOneMessageIsAnErrorOfThatJobOnly) {
+  open();
+  submit([] { return enormous(); });
+  submit(add, 1, 2);
+  const answer refused = receive();
+  EXPECT_EQ(refused.parts().head.code, static_cast<std::uint16_t>(errc::job_threw));
+  EXPECT_NE(refused.failure().what.find("larger than 1 GiB"), std::string::npos) << refused.failure().what;
+  EXPECT_EQ(receive().value<int>(), 3);
 }
 
 TEST_F(Runner, RefusesArgumentsThatDoNotDecode) {
