@@ -86,7 +86,8 @@ std::string describe(errc code, const job_error::details& d) {
     out << text_of(code) << (d.message.empty() ? "" : ": ") << d.message;
   }
   if (!d.node.empty()) out << " [node " << d.node << "]";
-  if (!d.stderr_tail.empty()) out << "; stderr ends: " << d.stderr_tail;
+  const auto end = d.stderr_tail.find_last_not_of(" \n\r\t");
+  if (end != std::string::npos) out << "; stderr ends: " << d.stderr_tail.substr(0, end + 1);
   return out.str();
 }
 

@@ -98,12 +98,12 @@ void cluster::prune_lost_links() {
 }
 
 time_point cluster::may_dial_at(link& from) {
-  if (!browser_ || !from.id()) return now();
+  if (!browser_ || from.is_static() || !from.id()) return now();
   return browser_->nodes().next_dial(*from.id(), now());
 }
 
-void cluster::on_dial_started(link& from) {
-  if (browser_ && !from.is_static() && from.id()) browser_->nodes().may_dial(*from.id(), now());
+bool cluster::may_dial(link& from) {
+  return !browser_ || from.is_static() || !from.id() || browser_->nodes().may_dial(*from.id(), now());
 }
 
 void cluster::on_dial_ended(link& from) {
@@ -136,6 +136,9 @@ void cluster::on_link_lost(link& from) {
   link_of_node_[from.node] = nullptr;
   from.node = scheduler::none;
   if (is_local_decided_ && !is_closing_) reconsider_local();
+  for (const auto& other : links_) {
+    if (other->state() == link_state::duplicate && other->id() == from.id()) other->nudge();
+  }
   // A node that announced itself lately may be back at once; one that was silent is asked for.
   if (browser_ && !is_closing_) browser_->ask_now();
   decide_soon();

@@ -59,7 +59,7 @@ class cluster final : private link_owner, private local_owner {
   void on_link_batch_end() override;
   const code::image& image(std::uint32_t index) override { return images_[index]; }
   time_point may_dial_at(link& from) override;
-  void on_dial_started(link& from) override;
+  bool may_dial(link& from) override;
   void on_dial_ended(link& from) override;
   // local workers
   void on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;

@@ -15,8 +15,8 @@ namespace {
 
 std::atomic<bool> called{false};
 
-/// The node's process id if this process was started as a worker. The variable goes in any case, so that programs which this one
-/// or its jobs start are not taken for workers.
+/// The node's process id if this process was started as a worker. The variable goes in any case, so that programs which
+/// this one or its jobs start are not taken for workers.
 std::optional<pid_t> take_worker_start() {
   const char* value = std::getenv(worker::worker_variable);
   if (value == nullptr) return std::nullopt;
@@ -24,7 +24,8 @@ std::optional<pid_t> take_worker_start() {
   const auto node = worker::read_start(value, doubt);
   const std::string given = value;
   ::unsetenv(worker::worker_variable);
-  if (!node) log::warn("worker_variable_ignored", {{"name", worker::worker_variable}, {"value", given}, {"reason", doubt}});
+  if (!node)
+    log::warn("worker_variable_ignored", {{"name", worker::worker_variable}, {"value", given}, {"reason", doubt}});
   return node;
 }
 

@@ -65,6 +65,7 @@ net::awaitable<void> link::run() {
 void link::nudge() {
   is_resting_ = false;
   back_off_ = {};
+  next_dial_ = {};
   wake_.cancel();
 }
 
@@ -75,22 +76,20 @@ void link::drop(const std::string& reason) {
 
 net::awaitable<void> link::wait_before_next_dial() {
   for (;;) {
-    auto when = now() + back_off_;
+    auto when = next_dial_;
     if (is_resting_) when = time_point::max();
     if (!is_static_ && !is_resting_) when = std::max(when, owner_.may_dial_at(*this));
-    if (when <= now()) co_return;
+    if (when <= now() && owner_.may_dial(*this)) co_return;
     wake_.expires_at(when);
     net::error_code woken;
     co_await wake_.async_wait(net::redirect_error(net::use_awaitable, woken));
     const auto cancelled = co_await net::this_coro::cancellation_state;
     if (cancelled.cancelled() != net::asio::cancellation_type::none) throw net::system_error(net::operation_aborted);
-    if (!woken) back_off_ = {};
   }
 }
 
 net::awaitable<void> link::connect_once() {
   state_ = link_state::connecting;
-  owner_.on_dial_started(*this);
   bool is_dialling = true;
   const auto dialled = [&] {
     if (is_dialling) owner_.on_dial_ended(*this);
@@ -109,6 +108,7 @@ net::awaitable<void> link::connect_once() {
 }
 
 void link::note_failure(const std::exception& e) {
+  if (state_ == link_state::duplicate) return;
   state_ = link_state::lost;
   std::string why = e.what();
   if (const auto* known = dynamic_cast<const error*>(&e)) {
@@ -144,6 +144,7 @@ void link::end_connection() {
   if (was_ready) back_off_ = {};
   const auto longest = state_ == link_state::refused ? refused_back_off : longest_back_off;
   back_off_ = state_ == link_state::refused ? refused_back_off : std::clamp(back_off_ * 2, first_back_off, longest);
+  next_dial_ = now() + back_off_;
 }
 
 // --- the connection --------------------------------------------------------------------------------------------------

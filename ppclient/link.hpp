@@ -60,7 +60,8 @@ class link_owner {
   virtual const code::image& image(std::uint32_t index) = 0;
   /// Found nodes are dialled with restraint (docs/security.md); the moment from which it is allowed.
   virtual time_point may_dial_at(link& from) = 0;
-  virtual void on_dial_started(link& from) = 0;
+  /// Permission to dial now; if granted, on_dial_ended() follows.
+  virtual bool may_dial(link& from) = 0;
   virtual void on_dial_ended(link& from) = 0;
 };
 
@@ -150,6 +151,7 @@ class link final : private net::channel::handler {
   std::string reason_;
   std::string connected_to_;
   duration back_off_{};
+  time_point next_dial_{};
   net::steady_timer wake_;      ///< nudge
   net::steady_timer writable_;  ///< never fires; cancelled when the channel has room
   net::steady_timer needed_;    ///< never fires; cancelled when a NEED came
