@@ -85,7 +85,6 @@ class node {
   net::signal_set signals_;
   net::steady_timer stop_wanted_;        ///< never fires; cancelled by the first stop()
   net::steady_timer jobs_awaited_;       ///< fires at the end of the drain time; cancelled when no job runs, or by a second stop()
-  bool jobs_are_done_ = false;
   std::map<std::uint64_t, session*> sessions_;
   std::uint64_t sessions_ever_ = 0;
   time_point idle_since_ = now();
