@@ -23,7 +23,8 @@ control_page* map_page(int fd) {
 /// Nobody may shrink the file later: touching the mapping behind its end would kill the node.
 void make_size_final(int fd) {
   if (::ftruncate(fd, sizeof(control_page)) != 0) fail("cannot make a worker's control page");
-  if (::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) fail("cannot seal a worker's control page");
+  if (::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    fail("cannot seal a worker's control page");
 }
 
 bool is_control_file(int fd) {
@@ -76,8 +77,8 @@ void control_mapping::set(std::uint64_t sequence, claim state) {
 
 bool control_mapping::move(std::uint64_t sequence, claim from, claim to) {
   std::uint64_t expected = claim_word(sequence, from);
-  return page_->claims[sequence % claim_slots].compare_exchange_strong(expected, claim_word(sequence, to),
-                                                                       std::memory_order_acq_rel, std::memory_order_acquire);
+  return page_->claims[sequence % claim_slots].compare_exchange_strong(
+      expected, claim_word(sequence, to), std::memory_order_acq_rel, std::memory_order_acquire);
 }
 
 claim control_mapping::state_of(std::uint64_t sequence) const {

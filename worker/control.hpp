@@ -4,21 +4,22 @@
 //
 //   0        u64 magic "PPCTRL1\0"
 //   64       512 × u64 claim       slot = sequence % 512; value = sequence << 2 | state
-//   4160     stream 0 (stdout): u64 total bytes printed by the running job, 56 bytes zero, 512 KiB head, 512 KiB tail ring
+//   4160     stream 0 (stdout): u64 total bytes printed by the running job, 56 bytes zero, 512 KiB head, 512 KiB tail
+//            ring
 //   …        stream 1 (stderr): the same
 //
-// Claims. The sequence of a job is its number in this worker's pipe, from 0. The node writes `queued` before it sends the
-// job; the worker turns queued into claimed by compare-and-swap right before it runs it, and writes `done` right after it has
-// written its result to the pipe; the node turns queued into taken_back by compare-and-swap and may then give the job to
-// somebody else; the worker skips a job that was taken back, without an answer. So after a crash the node knows exactly
-// which job was running and which had not begun. The node has at most 512 sequences between the oldest one not known to be
-// passed and the newest.
+// Claims. The sequence of a job is its number in this worker's pipe, from 0. The node writes `queued` before it sends
+// the job; the worker turns queued into claimed by compare-and-swap right before it runs it, and writes `done` right
+// after it has written its result to the pipe; the node turns queued into taken_back by compare-and-swap and may then
+// give the job to somebody else; the worker skips a job that was taken back, without an answer. So after a crash the
+// node knows exactly which job was running and which had not begun. The node has at most 512 sequences between the
+// oldest one not known to be passed and the newest.
 //
-// Streams. The first 512 KiB of a job's output stand in `head`; byte n ≥ 512 KiB stands at tail[(n - 512 KiB) % 512 KiB], so the
-// last 512 KiB survive. Only the worker writes; the node reads after the worker has died.
+// Streams. The first 512 KiB of a job's output stand in `head`; byte n ≥ 512 KiB stands at tail[(n - 512 KiB) % 512
+// KiB], so the last 512 KiB survive. Only the worker writes; the node reads after the worker has died.
 //
-// Trust: user code in the worker can scribble on all of it. That can spoil only jobs of its own image and key: the node treats
-// every value as a hint about this one worker, and copies sizes before it checks them.
+// Trust: user code in the worker can scribble on all of it. That can spoil only jobs of its own image and key: the node
+// treats every value as a hint about this one worker, and copies sizes before it checks them.
 #pragma once
 
 #include <atomic>
@@ -57,8 +58,8 @@ class control_mapping {
  public:
   /// Node side: makes the memfd; fd() is then passed to the worker. Throws std::system_error.
   static control_mapping create();
-  /// Worker side: maps what it was given, which stays the caller's to close; fd() is then -1. Throws std::system_error if it is
-  /// not a control page.
+  /// Worker side: maps what it was given, which stays the caller's to close; fd() is then -1. Throws std::system_error
+  /// if it is not a control page.
   static control_mapping open(int fd);
   control_mapping(control_mapping&& other) noexcept;
   control_mapping& operator=(control_mapping&& other) noexcept;
@@ -79,7 +80,8 @@ class control_mapping {
   control_page* page_ = nullptr;
 };
 
-// How a worker is started (by process.cpp, read by runner.cpp): environment PP_WORKER="<parent pid>", and these descriptors.
+// How a worker is started (by process.cpp, read by runner.cpp): environment PP_WORKER="<parent pid>", and these
+// descriptors.
 inline constexpr const char* worker_variable = "PP_WORKER";
 inline constexpr int worker_program_fd = 3;  ///< closed by the worker at once
 inline constexpr int worker_pipe_fd = 4;     ///< stream socket: frames of wire/frame.hpp

@@ -16,7 +16,8 @@
 namespace pp::worker {
 namespace {
 
-// At the end of a job this much is read at most, so that another process that prints for ever cannot hold the result up.
+// At the end of a job this much is read at most, so that another process that prints for ever cannot hold the result
+// up.
 constexpr std::size_t most_at_end = 1024 * 1024;
 
 void flush_standard_streams() {

@@ -1,9 +1,9 @@
 // What a job prints: kept apart from the pipe to the node, bounded, and delivered with the result.
 //
-// Descriptors 1 and 2 of a worker are pipes whose read ends the worker holds itself. A thread moves what arrives into the
-// control page, so a job that prints for ever never blocks and never grows memory, and the node can read it after a crash.
-// A job's output is what arrived between the end of the job before and its own end; what was printed before the worker was ready
-// (static initialisers) belongs to no job: it is shown only if the worker does not get ready.
+// Descriptors 1 and 2 of a worker are pipes whose read ends the worker holds itself. A thread moves what arrives into
+// the control page, so a job that prints for ever never blocks and never grows memory, and the node can read it after a
+// crash. A job's output is what arrived between the end of the job before and its own end; what was printed before the
+// worker was ready (static initialisers) belongs to no job: it is shown only if the worker does not get ready.
 // Threads: as said at each function. Must not know: jobs, results.
 #pragma once
 
@@ -73,8 +73,9 @@ class output_capture {
   std::thread thread_;
 };
 
-/// Node side, after the worker's death: what its running job had printed, or what came before READY. The page and the read ends
-/// are hostile; nothing in them can make this read out of bounds, block, or take more than 2 MiB. -1 for no read end.
+/// Node side, after the worker's death: what its running job had printed, or what came before READY. The page and the
+/// read ends are hostile; nothing in them can make this read out of bounds, block, or take more than 2 MiB. -1 for no
+/// read end.
 printed_text read_after_crash(const control_page& page, int out_fd, int err_fd);
 
 }  // namespace pp::worker

@@ -68,7 +68,8 @@ constexpr std::uint16_t number(errc e) { return static_cast<std::uint16_t>(e); }
 /// True in a process that a job forked and that returned from the job: it must not answer.
 std::atomic<bool> is_forked_child{false};
 void watch_for_forks() {
-  static const int once = pthread_atfork(nullptr, nullptr, [] { is_forked_child.store(true, std::memory_order_relaxed); });
+  static const int once =
+      pthread_atfork(nullptr, nullptr, [] { is_forked_child.store(true, std::memory_order_relaxed); });
   static_cast<void>(once);
 }
 
@@ -123,8 +124,9 @@ runner::outcome runner::execute(byte_view payload) {
   value_.clear();
   const time_point start = now();
   const auto job = wire::decode_submit(payload);
-  outcome how = job ? call(*job, payload.subspan(wire::submit::size))
-                    : outcome{number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), 0};
+  outcome how =
+      job ? call(*job, payload.subspan(wire::submit::size))
+          : outcome{number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), 0};
   how.run_us = microseconds_since(start);
   if (how.code != wire::code_value) value_.clear();
   return how;
@@ -133,7 +135,8 @@ runner::outcome runner::execute(byte_view payload) {
 runner::outcome runner::call(const wire::submit& job, byte_view arguments) {
   const void* decoder = code_.address_of(job.decoder);
   if (decoder == nullptr || !is_registered_thunk(decoder)) {
-    return {number(errc::bad_message), failure_in_words("", "pp: the job names a decoder that this program does not have"), 0};
+    return {number(errc::bad_message),
+            failure_in_words("", "pp: the job names a decoder that this program does not have"), 0};
   }
   if (job.function == code::no_location) return call_thunk(decoder, 0, arguments);
   if (code::marker_of(job.function) == code::virtual_marker) {
@@ -141,7 +144,8 @@ runner::outcome runner::call(const wire::submit& job, byte_view arguments) {
   }
   const void* function = code_.address_of(job.function);
   if (function == nullptr) {
-    return {number(errc::bad_message), failure_in_words("", "pp: the job names a function that this program does not have"), 0};
+    return {number(errc::bad_message),
+            failure_in_words("", "pp: the job names a function that this program does not have"), 0};
   }
   return call_thunk(decoder, reinterpret_cast<std::uintptr_t>(function), arguments);
 }
@@ -163,11 +167,12 @@ runner::outcome runner::call_thunk(const void* decoder, std::uintptr_t function,
 
 bool runner::send_result(const wire::frame_header& job, const outcome& how) {
   bytes printed, failed;
-  if (const auto text = output_.take(); text && value_.size() < most_beside_output) wire::encode_output(text->view(), printed);
+  if (const auto text = output_.take(); text && value_.size() < most_beside_output)
+    wire::encode_output(text->view(), printed);
   if (how.code != wire::code_value) wire::encode_failure(how.why, failed);
   std::array<std::uint8_t, wire::result_head::size> head{};
-  wire::encode_result_head({1, printed.empty() ? std::uint8_t{0} : wire::result_head::flag_output, how.code, how.run_us},
-                           head.data());
+  wire::encode_result_head(
+      {1, printed.empty() ? std::uint8_t{0} : wire::result_head::flag_output, how.code, how.run_us}, head.data());
   return pipe_.write({0, wire::message_type::result, 0, job.attempt, job.job},
                      {head, printed, failed, byte_view(value_.data(), value_.size())});
 }

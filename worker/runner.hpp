@@ -1,8 +1,8 @@
 // Inside the worker: decode, call, encode the value or the exception; one job at a time.
 //
-// Promises: every SUBMIT that was not taken back gets exactly one RESULT, written before the next job begins, whatever the job
-// throws; only its crash (or its own call of exit) leaves it without. A job is claimed right before it runs and marked done right
-// after its result was written. A child process that a job forked never answers in its place.
+// Promises: every SUBMIT that was not taken back gets exactly one RESULT, written before the next job begins, whatever
+// the job throws; only its crash (or its own call of exit) leaves it without. A job is claimed right before it runs and
+// marked done right after its result was written. A child process that a job forked never answers in its place.
 // Threads: one, the main thread, so that jobs may use what wants it. Must not know: nodes, clients, sockets.
 #pragma once
 

@@ -57,7 +57,8 @@ void die_with(pid_t node) {
   if (::getppid() != node) ::_exit(0);
 }
 
-/// What the program's static initialisers may have ignored or blocked. Handlers they installed stay: sanitizers need theirs.
+/// What the program's static initialisers may have ignored or blocked. Handlers they installed stay: sanitizers need
+/// theirs.
 void restore_signals() {
   for (int number = 1; number < NSIG; ++number) {
     struct sigaction now;

@@ -10,12 +10,13 @@
 
 namespace pp::worker {
 
-/// Reads the value of PP_WORKER and looks at the descriptors of control.hpp. The node's process id if they are what a node gives
-/// a worker; else nullopt, and `doubt` says what is wrong, since such a variable can only have been set by hand.
+/// Reads the value of PP_WORKER and looks at the descriptors of control.hpp. The node's process id if they are what a
+/// node gives a worker; else nullopt, and `doubt` says what is wrong, since such a variable can only have been set by
+/// hand.
 std::optional<pid_t> read_start(const char* value, std::string& doubt);
 
-/// Serves jobs until the node closes the pipe, then ends the process without running destructors of static objects: they were not
-/// made for a process whose main never ran. What was printed is flushed first.
+/// Serves jobs until the node closes the pipe, then ends the process without running destructors of static objects:
+/// they were not made for a process whose main never ran. What was printed is flushed first.
 [[noreturn]] void run_worker(pid_t node);
 
 }  // namespace pp::worker

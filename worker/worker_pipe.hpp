@@ -1,7 +1,7 @@
 // The worker's end of its road: whole messages in and out of a blocking stream socket.
 //
-// Promises: no message is longer than wire::max_message_bytes; a small one is not copied after it was received; each frame
-// out is one system call. Threads: one. Must not know: what the messages mean.
+// Promises: no message is longer than wire::max_message_bytes; a small one is not copied after it was received; each
+// frame out is one system call. Threads: one. Must not know: what the messages mean.
 #pragma once
 
 #include <initializer_list>
@@ -23,7 +23,8 @@ class worker_pipe {
  public:
   explicit worker_pipe(code::descriptor socket);
 
-  /// Waits for the next message. False if the node has closed the pipe or sent what makes no sense; then there is no more.
+  /// Waits for the next message. False if the node has closed the pipe or sent what makes no sense; then there is no
+  /// more.
   bool read(pipe_message& message);
   /// Sends `parts` as one message of `head`'s type and job, cut into frames as needed. False if the node is gone.
   bool write(const wire::frame_header& head, std::initializer_list<byte_view> parts);

@@ -240,7 +240,9 @@ struct surroundings {
   }
 };
 surroundings look_around() {
-  const auto variable = [](const char* n) { return std::string(std::getenv(n) != nullptr ? std::getenv(n) : "(unset)"); };
+  const auto variable = [](const char* n) {
+    return std::string(std::getenv(n) != nullptr ? std::getenv(n) : "(unset)");
+  };
   surroundings s;
   s.worker_variable = variable(worker_variable);
   s.library_path = variable("LD_LIBRARY_PATH");

@@ -264,7 +264,8 @@ TEST(ArchiveDecode, RefusesLeftOverBytes) {
 }
 
 TEST(ArchiveDecode, RefusesCountsBeyondWhatIsLeft) {
-  for (const std::uint64_t count : {std::uint64_t{2}, std::uint64_t{1} << 30U, ~std::uint64_t{0}, ~std::uint64_t{0} / 8 + 2}) {
+  for (const std::uint64_t count :
+       {std::uint64_t{2}, std::uint64_t{1} << 30U, ~std::uint64_t{0}, ~std::uint64_t{0} / 8 + 2}) {
     const bytes lie = with_count(count, {0});
     EXPECT_NE(refusal<std::string>(lie), "");
     EXPECT_NE(refusal<std::u32string>(lie), "");
@@ -308,8 +309,8 @@ TEST(ArchiveDecode, RefusesVariantsBeyondTheirAlternatives) {
 
 TEST(ArchiveDecode, RefusesASharedPointerToAnObjectOfAnotherType) {
   bytes b = encoded(two_pointers{std::make_shared<int>(1), std::make_shared<std::string>("x")});
-  b.resize(8);                          // the int: id 1 and its value
-  b.insert(b.end(), {1, 0, 0, 0});      // the string: "the same object as id 1"
+  b.resize(8);                      // the int: id 1 and its value
+  b.insert(b.end(), {1, 0, 0, 0});  // the string: "the same object as id 1"
   EXPECT_NE(refusal<two_pointers>(b), "");
   const bytes unknown = {5, 0, 0, 0, 0, 0, 0, 0};
   EXPECT_NE(refusal<two_pointers>(unknown), "");
@@ -332,7 +333,7 @@ TEST(ArchiveDecode, RefusesPaddingThatIsNotZero) {
 TEST(ArchiveDecode, SurvivesEverySingleBitFlipOfARichValue) {
   using rich = std::tuple<std::vector<point>, std::map<std::string, std::optional<int>>, std::variant<int, std::string>,
                           std::vector<bool>, std::shared_ptr<std::string>, std::vector<nothing>, std::bitset<20>>;
-  const rich value{{{1, "a"}, {2, "b"}}, {{"k", 3}}, "v", {true, false}, std::make_shared<std::string>("s"),
+  const rich value{{{1, "a"}, {2, "b"}},    {{"k", 3}},         "v", {true, false}, std::make_shared<std::string>("s"),
                    std::vector<nothing>(4), std::bitset<20>(77)};
   const bytes whole = encoded(value);
   for (std::size_t bit = 0; bit < whole.size() * 8; ++bit) {
@@ -346,7 +347,8 @@ TEST(ArchiveDecode, SurvivesRandomBytes) {
   std::mt19937 random(20260);
   for (int round = 0; round < 3000; ++round) {
     bytes b(random() % 64);
-    for (auto& byte : b) byte = random() % 4 == 0 ? static_cast<std::uint8_t>(random()) : static_cast<std::uint8_t>(random() % 3);
+    for (auto& byte : b)
+      byte = random() % 4 == 0 ? static_cast<std::uint8_t>(random()) : static_cast<std::uint8_t>(random() % 3);
     refusal<std::vector<std::map<std::string, std::vector<point>>>>(b);
     refusal<std::unique_ptr<archive_test::shape>>(b);
     refusal<std::tuple<std::list<std::shared_ptr<point>>, std::unordered_map<int, std::string>>>(b);

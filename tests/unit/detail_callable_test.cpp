@@ -106,7 +106,8 @@ auto run_call(F&& f, Args&&... args) {
   payload in, out;
   const call_code code = prepare(std::forward<F>(f), in, std::forward<Args>(args)...);
   EXPECT_TRUE(worker::is_registered_thunk(reinterpret_cast<const void*>(code.decoder)));
-  const auto function = code.function != nullptr ? reinterpret_cast<std::uintptr_t>(code.function) : code.virtual_offset;
+  const auto function =
+      code.function != nullptr ? reinterpret_cast<std::uintptr_t>(code.function) : code.virtual_offset;
   code.decoder(function, in.data(), in.size(), out);
   return decode_value<result_of<F, Args...>>(out.data(), out.size());
 }
@@ -146,11 +147,15 @@ TEST(Callable, RunsCapturelessLambdas) {
   EXPECT_EQ(run_call([](auto&&... all) { return (all + ...); }, 1, 2, 3), 6);
   EXPECT_EQ(run_call([](int a) mutable noexcept { return ++a; }, 1), 2);
   EXPECT_EQ(run_call([] { return half(8); }), 4U);
-  EXPECT_EQ(run_call([](const std::vector<int>& v) { return std::accumulate(v.begin(), v.end(), 0); }, std::vector{1, 2, 3}), 6);
+  EXPECT_EQ(
+      run_call([](const std::vector<int>& v) { return std::accumulate(v.begin(), v.end(), 0); }, std::vector{1, 2, 3}),
+      6);
   EXPECT_EQ(run_call([=](double x) { return std::sqrt(x); }, 9), 3.0);  // a capture list that captured nothing
   const auto named = [](std::string s) { return s + "!"; };
   EXPECT_EQ(run_call(named, "hi"), "hi!");
-  EXPECT_EQ(run_call(+[](int a) { return a; }, 4), 4);
+  EXPECT_EQ(run_call(
+                +[](int a) { return a; }, 4),
+            4);
 }
 
 TEST(Callable, RunsFunctionObjects) {

@@ -80,7 +80,8 @@ TEST(ControlPage, EveryJobIsClaimedOrTakenBackExactlyOnce) {
     for (std::uint64_t i = 0; i < claim_slots; ++i) node.set(first + i, claim::queued);
     std::vector<char> claimed(claim_slots), taken(claim_slots);
     std::thread runs([&] {
-      for (std::uint64_t i = 0; i < claim_slots; ++i) claimed[i] = worker.move(first + i, claim::queued, claim::claimed);
+      for (std::uint64_t i = 0; i < claim_slots; ++i)
+        claimed[i] = worker.move(first + i, claim::queued, claim::claimed);
     });
     for (std::uint64_t i = claim_slots; i-- > 0;) taken[i] = node.move(first + i, claim::queued, claim::taken_back);
     runs.join();

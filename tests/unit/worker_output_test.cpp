@@ -53,8 +53,9 @@ void put(kept_stream& to, const std::string& text, std::size_t piece) {
 }
 
 TEST(KeptStream, KeepsTheFirstAndTheLastPart) {
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, stream_part - 1, stream_part, stream_part + 1, both_parts - 1,
-                                 both_parts, both_parts + 1, both_parts + stream_part, 5 * stream_part + 12'345}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, stream_part - 1, stream_part, stream_part + 1, both_parts - 1, both_parts,
+        both_parts + 1, both_parts + stream_part, 5 * stream_part + 12'345}) {
     for (const std::size_t piece : {std::size_t{1'000}, std::size_t{65'536}, std::size_t{1} << 24U}) {
       bytes memory(both_parts);
       kept_stream stream(memory.data(), memory.data() + stream_part, 0);

@@ -106,8 +106,8 @@ class Runner : public ::testing::Test {
   void submit(F&& f, Args&&... args) {
     detail::payload arguments;
     const auto code = detail::prepare(std::forward<F>(f), arguments, std::forward<Args>(args)...);
-    const auto function = code.virtual_offset != 0 ? code::virtual_marker << 48U | code.virtual_offset
-                                                   : lookup_.locate(code.function);
+    const auto function =
+        code.virtual_offset != 0 ? code::virtual_marker << 48U | code.virtual_offset : lookup_.locate(code.function);
     const code::location decoder = lookup_.locate(reinterpret_cast<const void*>(code.decoder));
     bytes payload(wire::submit::size);
     wire::encode_submit({0, decoder, function, 0}, payload.data());
@@ -263,8 +263,9 @@ TEST_F(Runner, RefusesArgumentsThatDoNotDecode) {
   detail::payload arguments;
   const auto code = detail::prepare(add, arguments, 1, 2);
   bytes payload(wire::submit::size);
-  wire::encode_submit({0, lookup_.locate(reinterpret_cast<const void*>(code.decoder)), lookup_.locate(code.function), 0},
-                      payload.data());
+  wire::encode_submit(
+      {0, lookup_.locate(reinterpret_cast<const void*>(code.decoder)), lookup_.locate(code.function), 0},
+      payload.data());
   payload.push_back(1);
   submit_raw(payload);
   const answer a = receive();
@@ -288,7 +289,8 @@ TEST_F(Runner, RefusesFunctionsThatLieNowhere) {
   detail::payload arguments;
   const auto code = detail::prepare(add, arguments, 1, 2);
   const auto decoder = lookup_.locate(reinterpret_cast<const void*>(code.decoder));
-  for (const code::location function : {code::make_location(3, 99), code::no_location, code::virtual_marker << 48U | 9}) {
+  for (const code::location function :
+       {code::make_location(3, 99), code::no_location, code::virtual_marker << 48U | 9}) {
     bytes payload(wire::submit::size);
     wire::encode_submit({0, decoder, function, 0}, payload.data());
     payload.insert(payload.end(), arguments.data(), arguments.data() + arguments.size());
@@ -374,7 +376,8 @@ TEST_F(Runner, PassesOverMessagesItDoesNotKnow) {
 TEST_F(Runner, EndsWhenTheNodeBreaksTheFraming) {
   open();
   bytes nonsense(wire::frame_header_size, 0xFF);
-  ASSERT_EQ(::send(node_end_.get(), nonsense.data(), nonsense.size(), MSG_NOSIGNAL), static_cast<ssize_t>(nonsense.size()));
+  ASSERT_EQ(::send(node_end_.get(), nonsense.data(), nonsense.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(nonsense.size()));
   EXPECT_TRUE(is_closed());
 }
 

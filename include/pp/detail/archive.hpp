@@ -1,9 +1,9 @@
 // cereal archives that check every length against what is left; with slot.hpp the only place that names cereal.
 //
-// Promises: decoding allocates no more than a constant times the bytes it is given, follows no pointer id to an object of another
-// type, nests at most 4096 deep, and throws pp::error(errc::bad_message) for bytes that cannot be what they claim to be; left-over
-// bytes are an error too. The encoding is for two processes of one and the same program: native byte order, not self-describing.
-// Threads: different archives are independent. Must not know: jobs, functions.
+// Promises: decoding allocates no more than a constant times the bytes it is given, follows no pointer id to an object
+// of another type, nests at most 4096 deep, and throws pp::error(errc::bad_message) for bytes that cannot be what they
+// claim to be; left-over bytes are an error too. The encoding is for two processes of one and the same program: native
+// byte order, not self-describing. Threads: different archives are independent. Must not know: jobs, functions.
 #pragma once
 
 // Class versions are looked up in one global table while arguments are encoded, and that happens in any thread.
@@ -38,8 +38,8 @@
 
 namespace pp::detail {
 
-/// How deep values may lie in each other (a node of a list linked by unique_ptr counts twice): the stack is finite, and a level
-/// takes up to 700 bytes of it in a debug build.
+/// How deep values may lie in each other (a node of a list linked by unique_ptr counts twice): the stack is finite, and
+/// a level takes up to 700 bytes of it in a debug build.
 inline constexpr unsigned max_nesting = 4096;
 
 /// One address per type, to recognise what a shared pointer's id stands for.
@@ -108,33 +108,23 @@ template <class T>
 inline constexpr bool is_level<cereal::memory_detail::PtrWrapper<T>> = false;
 
 template <class T>
-  requires is_level<T>
-void prologue(output_archive& ar, const T&) {
-  ar.enter();
-}
+requires is_level<T>
+void prologue(output_archive& ar, const T&) { ar.enter(); }
 template <class T>
-  requires is_level<T>
-void epilogue(output_archive& ar, const T&) {
-  ar.leave();
-}
+requires is_level<T>
+void epilogue(output_archive& ar, const T&) { ar.leave(); }
 template <class T>
-  requires is_level<T>
-void prologue(input_archive& ar, const T&) {
-  ar.enter();
-}
+requires is_level<T>
+void prologue(input_archive& ar, const T&) { ar.enter(); }
 template <class T>
-  requires is_level<T>
-void epilogue(input_archive& ar, const T&) {
-  ar.leave();
-}
+requires is_level<T>
+void epilogue(input_archive& ar, const T&) { ar.leave(); }
 
 template <class T>
-  requires std::is_arithmetic_v<T>
-void CEREAL_SAVE_FUNCTION_NAME(output_archive& ar, const T& value) {
-  ar.sink().put(&value, sizeof value);
-}
+requires std::is_arithmetic_v<T>
+void CEREAL_SAVE_FUNCTION_NAME(output_archive& ar, const T& value) { ar.sink().put(&value, sizeof value); }
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, T& value) {
   if constexpr (std::is_same_v<T, bool>) {
     const std::uint8_t byte = *ar.source().take(1);
@@ -177,8 +167,7 @@ void load_growing(input_archive& ar, Sequence& to, std::uint64_t count) {
   for (; count > 0; --count) ar(to.emplace_back());
 }
 template <class T, class A>
-  requires(!std::is_same_v<T, bool>)
-void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::vector<T, A>& to) {
+requires(!std::is_same_v<T, bool>) void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::vector<T, A>& to) {
   const std::uint64_t count = ar.source().announced();
   to.clear();
   if constexpr (std::is_arithmetic_v<T>) {

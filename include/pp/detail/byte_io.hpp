@@ -1,10 +1,10 @@
 // The bytes under the archives: appending to a payload, and reading where every length is checked against what is left.
 //
-// Promises: byte_source never reads beyond its end and never lets a container claim more elements than bytes are left; what is
-// wrong is told as pp::error(errc::bad_message).
-// Elements that encode to nothing (empty classes) would break that rule, so both sides keep a tally: a container of n elements
-// is owed n bytes behind its count, and finish() pads what the elements did not use with zeros, all in one place at the end.
-// Must not know: cereal, types.
+// Promises: byte_source never reads beyond its end and never lets a container claim more elements than bytes are left;
+// what is wrong is told as pp::error(errc::bad_message).
+// Elements that encode to nothing (empty classes) would break that rule, so both sides keep a tally: a container of n
+// elements is owed n bytes behind its count, and finish() pads what the elements did not use with zeros, all in one
+// place at the end. Must not know: cereal, types.
 #pragma once
 
 #include <algorithm>

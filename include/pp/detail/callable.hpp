@@ -1,11 +1,11 @@
 // From what a user submits to what travels: code locations and argument bytes.
 //
-// Supported: functions, static members, pointers to member functions and to data members (the object is the first argument, by value),
-// captureless lambdas (generic, noexcept, mutable), and function objects that are empty or have a cereal serialize function. An
-// overloaded function needs a cast that says which. Everything else ends in a static_assert whose text begins with "pp: ".
-// Promises: arguments are converted to the parameter types before they are encoded, as in a direct call. prepare() only appends to
-// its payload; if it throws, what it appended so far stays there. Threads: any.
-// Must not know: where functions lie in files, nodes.
+// Supported: functions, static members, pointers to member functions and to data members (the object is the first
+// argument, by value), captureless lambdas (generic, noexcept, mutable), and function objects that are empty or have a
+// cereal serialize function. An overloaded function needs a cast that says which. Everything else ends in a
+// static_assert whose text begins with "pp: ". Promises: arguments are converted to the parameter types before they are
+// encoded, as in a direct call. prepare() only appends to its payload; if it throws, what it appended so far stays
+// there. Threads: any. Must not know: where functions lie in files, nodes.
 #pragma once
 
 #include "pp/detail/decoders.hpp"
@@ -84,8 +84,7 @@ struct object_check {
 };
 
 template <class M, class Object, class... Args>
-  requires member_signature<M>::value
-struct member_call<M, Object, Args...> {
+requires member_signature<M>::value struct member_call<M, Object, Args...> {
   using signature = member_signature<M>;
   using raw_result = typename signature::result;
   using parameters = typename signature::parameters;
@@ -107,8 +106,7 @@ struct member_call<M, Object, Args...> {
 };
 
 template <class M, class Object, class... Args>
-  requires data_member<M>::value
-struct member_call<M, Object, Args...> {
+requires data_member<M>::value struct member_call<M, Object, Args...> {
   using raw_result = typename data_member<M>::member;
   using object = std::remove_cvref_t<Object>;
   static constexpr bool good = result_check<raw_result>::good && object_check<M, Object>::good &&
@@ -116,16 +114,18 @@ struct member_call<M, Object, Args...> {
 
   static call_code prepare(M member, payload& into, Object&& self) {
     if (member == nullptr) throw_null_function();
-    encode_arguments(type_list<std::int64_t, object&>(), into, std::bit_cast<std::int64_t>(member), std::forward<Object>(self));
+    encode_arguments(type_list<std::int64_t, object&>(), into, std::bit_cast<std::int64_t>(member),
+                     std::forward<Object>(self));
     return {data_member_decoder<M, object>::address(), nullptr, 0};
   }
 };
 
 template <class F>
 struct state_check {
-  static_assert(!has_state<F> || can_travel<F>::value,
-                "pp: this function object has state that cannot travel: a lambda with captures (or a std::function) cannot be "
-                "sent, so take what it captures as an argument; a class of your own needs a cereal serialize function");
+  static_assert(
+      !has_state<F> || can_travel<F>::value,
+      "pp: this function object has state that cannot travel: a lambda with captures (or a std::function) cannot be "
+      "sent, so take what it captures as an argument; a class of your own needs a cereal serialize function");
   static_assert(has_state<F> || std::is_default_constructible_v<F> || std::is_trivially_copyable_v<F>,
                 "pp: a function object without state needs a default constructor to be made anew in the worker");
   static constexpr bool good =
@@ -135,9 +135,10 @@ struct state_check {
 template <class F, class Parameters, class... Args>
 struct object_call_check {
   using call = invoked<typename passed_function<F>::type, Parameters>;
-  static_assert(call::possible,
-                "pp: this function object cannot be called with these arguments: parameters declared auto get values of the "
-                "arguments' own types, so auto& does not bind; declare them auto or const auto&");
+  static_assert(
+      call::possible,
+      "pp: this function object cannot be called with these arguments: parameters declared auto get values of the "
+      "arguments' own types, so auto& does not bind; declare them auto or const auto&");
   using raw_result = typename call::type;
   static constexpr bool good = call::possible && result_check<raw_result>::good;
 };
@@ -145,8 +146,7 @@ struct object_call_check {
 template <class F, class... Args>
 struct object_call {
   using parameters = typename object_parameters<F, Args...>::type;
-  static constexpr bool arguments_good =
-      state_check<F>::good && arguments_check<type_list<Args...>, parameters>::good;
+  static constexpr bool arguments_good = state_check<F>::good && arguments_check<type_list<Args...>, parameters>::good;
   struct nothing {
     using raw_result = void;
     static constexpr bool good = false;
@@ -169,10 +169,12 @@ struct object_call {
 
 template <class F, class... Args>
 struct no_call {
-  static_assert(!is_c_variadic<F>, "pp: a function with C variadic arguments (...) cannot be submitted: wrap the call in a lambda");
-  static_assert(is_c_variadic<F> || !std::is_same_v<F, F>,
-                "pp: the first argument must be something that can be called: a function, a member pointer, a captureless "
-                "lambda or a function object");
+  static_assert(!is_c_variadic<F>,
+                "pp: a function with C variadic arguments (...) cannot be submitted: wrap the call in a lambda");
+  static_assert(
+      is_c_variadic<F> || !std::is_same_v<F, F>,
+      "pp: the first argument must be something that can be called: a function, a member pointer, a captureless "
+      "lambda or a function object");
   using raw_result = void;
   static constexpr bool good = false;
 };

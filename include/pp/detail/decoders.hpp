@@ -1,8 +1,8 @@
 // The decoders: how each kind of callable is called in the worker. See thunk.hpp for what a decoder is.
 //
-// The bytes of a call are its arguments in order, converted to the parameter types; in front of them stands what the callable needs
-// beside its address: a member's adjustment or offset and then the object, or the state of a function object.
-// Promises: changes that a call makes to the object, the state or the arguments stay in the worker.
+// The bytes of a call are its arguments in order, converted to the parameter types; in front of them stands what the
+// callable needs beside its address: a member's adjustment or offset and then the object, or the state of a function
+// object. Promises: changes that a call makes to the object, the state or the arguments stay in the worker.
 // Must not know: where the bytes come from.
 #pragma once
 
@@ -19,8 +19,8 @@ namespace pp::detail {
 /// No function lies below this address on Linux (vm.mmap_min_addr), and no virtual table is this long.
 inline constexpr std::uintptr_t lowest_address = 65536;
 
-/// A pointer to a member function, taken apart as the Itanium C++ ABI lays it out. What is called is an address, or 1 + an
-/// offset in the virtual table.
+/// A pointer to a member function, taken apart as the Itanium C++ ABI lays it out. What is called is an address, or 1 +
+/// an offset in the virtual table.
 struct member_pointer_parts {
   std::uintptr_t target = 0;
   std::int64_t adjustment = 0;
@@ -34,7 +34,8 @@ struct member_pointer_words {
 
 template <class M>
 member_pointer_parts take_apart(M member) {
-  static_assert(sizeof(M) == sizeof(member_pointer_words), "pp: this compiler lays out member pointers in an unknown way");
+  static_assert(sizeof(M) == sizeof(member_pointer_words),
+                "pp: this compiler lays out member pointers in an unknown way");
   member_pointer_words words;
   std::memcpy(&words, &member, sizeof words);
 #if defined(__aarch64__) || defined(__arm__)
@@ -118,8 +119,8 @@ class data_member_decoder : public in_table<data_member_decoder<M, Object>> {
 template <class F>
 inline constexpr bool has_state = !std::is_empty_v<F>;
 
-/// A function object without state is made anew; C++20 lets lambdas without capture list be default constructed, the others
-/// (with one that captured nothing) have no bytes that could differ.
+/// A function object without state is made anew; C++20 lets lambdas without capture list be default constructed, the
+/// others (with one that captured nothing) have no bytes that could differ.
 template <class F>
 F make_stateless() {
   if constexpr (std::is_default_constructible_v<F>) {
@@ -148,9 +149,8 @@ class object_decoder<F, type_list<P...>> : public in_table<object_decoder<F, typ
  public:
   static void run(std::uintptr_t, const std::uint8_t* in, std::size_t in_size, payload& out) {
     if constexpr (has_state<F>) {
-      run_with<F&, P...>(in, in_size, [&](F& function, P&&... arguments) {
-        call(out, function, static_cast<P&&>(arguments)...);
-      });
+      run_with<F&, P...>(in, in_size,
+                         [&](F& function, P&&... arguments) { call(out, function, static_cast<P&&>(arguments)...); });
     } else {
       run_with<P...>(in, in_size, [&](P&&... arguments) {
         F function = make_stateless<F>();

@@ -34,19 +34,20 @@ inline constexpr bool is_c_variadic<R (*)(P..., ...)> = true;
 template <class R, class... P>
 inline constexpr bool is_c_variadic<R (*)(P..., ...) noexcept> = true;
 
-// Member functions with every qualifier. `object` is what the member belongs to, `passed_object` how a call hands it over.
+// Member functions with every qualifier. `object` is what the member belongs to, `passed_object` how a call hands it
+// over.
 
 template <class M>
 struct member_signature : std::false_type {};
 
-#define PP_MEMBER_SIGNATURE(QUALIFIERS, PASSED)             \
-  template <class R, class C, class... P>                   \
+#define PP_MEMBER_SIGNATURE(QUALIFIERS, PASSED)                         \
+  template <class R, class C, class... P>                               \
   struct member_signature<R (C::*)(P...) QUALIFIERS> : std::true_type { \
-    using result = R;                                       \
-    using object = C;                                       \
-    using parameters = type_list<P...>;                     \
-    template <class Object>                                 \
-    using passed_object = Object PASSED;                    \
+    using result = R;                                                   \
+    using object = C;                                                   \
+    using parameters = type_list<P...>;                                 \
+    template <class Object>                                             \
+    using passed_object = Object PASSED;                                \
   };
 #define PP_MEMBER_SIGNATURES(QUALIFIERS, PASSED) \
   PP_MEMBER_SIGNATURE(QUALIFIERS, PASSED)        \
@@ -73,16 +74,18 @@ PP_MEMBER_SIGNATURES(const volatile&&, &&)
 template <class M>
 struct data_member : std::false_type {};
 template <class T, class C>
-  requires(!std::is_function_v<T>)
-struct data_member<T C::*> : std::true_type {
+requires(!std::is_function_v<T>) struct data_member<T C::*> : std::true_type {
   using object = C;
   using member = T;
 };
 
-// Function objects: the parameters of their one operator(), or, if it is a template or overloaded, the decayed arguments.
+// Function objects: the parameters of their one operator(), or, if it is a template or overloaded, the decayed
+// arguments.
 
 template <class F>
-concept has_one_call_operator = requires { &F::operator(); };
+concept has_one_call_operator = requires {
+  &F::operator();
+};
 
 template <class F, class... Args>
 struct object_parameters {
@@ -101,7 +104,8 @@ struct invoked;
 template <class Function, class... P>
 struct invoked<Function, type_list<P...>> {
   static constexpr bool possible = std::is_invocable_v<Function, P&&...>;
-  using type = typename std::conditional_t<possible, std::invoke_result<Function, P&&...>, std::type_identity<void>>::type;
+  using type =
+      typename std::conditional_t<possible, std::invoke_result<Function, P&&...>, std::type_identity<void>>::type;
 };
 
 }  // namespace pp::detail

@@ -1,7 +1,7 @@
 // Values in and out of bytes: encode, decode, and the places that hold decoded values until they are used.
 //
-// Promises: numbers, enumerations, strings and vectors of numbers never build a cereal archive, which costs more than they do;
-// their bytes are the same either way. Included by archive.hpp.
+// Promises: numbers, enumerations, strings and vectors of numbers never build a cereal archive, which costs more than
+// they do; their bytes are the same either way. Included by archive.hpp.
 #pragma once
 
 #include <memory>
@@ -21,8 +21,8 @@ struct flat_sequence : std::false_type {};
 template <>
 struct flat_sequence<std::string> : std::true_type {};
 template <class T>
-  requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>)
-struct flat_sequence<std::vector<T>> : std::true_type {};
+requires(std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) struct flat_sequence<std::vector<T>> : std::true_type {
+};
 
 template <class T>
 inline constexpr bool is_flat = std::is_arithmetic_v<T> || std::is_enum_v<T> || flat_sequence<T>::value;
@@ -89,11 +89,10 @@ class slot {
   T value_{};
 };
 
-/// For a type whose default constructor only cereal::access may use. An error here means: the type needs a default constructor
-/// (private with `friend class cereal::access` will do) or a static load_and_construct.
+/// For a type whose default constructor only cereal::access may use. An error here means: the type needs a default
+/// constructor (private with `friend class cereal::access` will do) or a static load_and_construct.
 template <class T>
-  requires(!std::is_default_constructible_v<T> && !is_constructed_by_cereal<T>)
-class slot<T> {
+requires(!std::is_default_constructible_v<T> && !is_constructed_by_cereal<T>) class slot<T> {
  public:
   void fill(input_archive& from) { from(*value_); }
   T& value() { return *value_; }
@@ -104,8 +103,7 @@ class slot<T> {
 
 /// For a type with cereal's load_and_construct.
 template <class T>
-  requires(!std::is_default_constructible_v<T> && is_constructed_by_cereal<T>)
-class slot<T> {
+requires(!std::is_default_constructible_v<T> && is_constructed_by_cereal<T>) class slot<T> {
  public:
   slot() = default;
   slot(const slot&) = delete;

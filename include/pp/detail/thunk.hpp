@@ -1,10 +1,10 @@
 // One decoder per function signature: bytes in, call, bytes out; and the table of all of them.
 //
-// A decoder is a static function of a class that the compiler makes for a signature (functions) or for a type (lambdas, function
-// objects, member pointers). Naming it in a call enters it in the table before main, in every process of the same program, so a
-// worker can refuse any other address. That is what makes registration impossible to forget.
-// Promises: entering allocates nothing and cannot fail; entries are never removed (a shared object with decoders must not be
-// unloaded: GCC marks it so by itself). Threads: any, since dlopen may run in one.
+// A decoder is a static function of a class that the compiler makes for a signature (functions) or for a type (lambdas,
+// function objects, member pointers). Naming it in a call enters it in the table before main, in every process of the
+// same program, so a worker can refuse any other address. That is what makes registration impossible to forget.
+// Promises: entering allocates nothing and cannot fail; entries are never removed (a shared object with decoders must
+// not be unloaded: GCC marks it so by itself). Threads: any, since dlopen may run in one.
 // Must not know: where the bytes come from.
 #pragma once
 
@@ -20,9 +20,9 @@
 
 namespace pp::detail {
 
-/// Decodes arguments, calls, appends the encoded value to `out`. `function` is an address, or for virtual members 1 + the offset
-/// in the virtual table (odd, which no function's address is), or 0. Throws bad_arguments, oversized_result, or what the
-/// called function throws.
+/// Decodes arguments, calls, appends the encoded value to `out`. `function` is an address, or for virtual members 1 +
+/// the offset in the virtual table (odd, which no function's address is), or 0. Throws bad_arguments, oversized_result,
+/// or what the called function throws.
 using thunk = void (*)(std::uintptr_t function, const std::uint8_t* in, std::size_t in_size, payload& out);
 
 /// The bytes of a call were not the arguments of its function. Only decoders throw this, never a job's own code.
@@ -35,7 +35,8 @@ class bad_arguments : public error {
 class oversized_result : public std::length_error {
  public:
   oversized_result()
-      : std::length_error("the job's result is larger than 1 GiB, the most that one job may give back: split the job") {}
+      : std::length_error("the job's result is larger than 1 GiB, the most that one job may give back: split the job") {
+  }
 };
 
 struct thunk_entry;
