@@ -115,15 +115,16 @@ TEST(KeyFileRead, DirectoryThatOthersCanWriteIsRefused) {
 
 TEST(KeyFileRead, OtherUsersFilesAndDirectoriesAreRefused) {
   const temporary_directory dir;
+  const uid_t stranger = ::geteuid() + 1;
   write_file(dir / "keyring", "content");
-  if (::chown((dir / "keyring").c_str(), 65534, 65534) != 0) {
+  if (::chown((dir / "keyring").c_str(), stranger, stranger) != 0) {
     EXPECT_NE(::geteuid(), 0U) << "only root can make such a file; for others the next lines cannot be tried";
     return;
   }
   EXPECT_NE(why_refused(dir / "keyring").find("belongs to another user"), std::string::npos);
   fs::create_directory(dir / "theirs");
   write_file(dir / "theirs/keyring", "content");
-  ASSERT_EQ(::chown((dir / "theirs").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(::chown((dir / "theirs").c_str(), stranger, stranger), 0);
   EXPECT_NE(why_refused(dir / "theirs/keyring").find("belongs to another user"), std::string::npos);
 }
 
