@@ -151,9 +151,7 @@ server_handshake::step server_handshake::on_client_hello(byte_view message) {
   if (!hello) return drop("malformed CLIENT_HELLO");
   if (hello->nonce == parameters_.fresh) return drop("the client sends our own number back");
 
-  key_ = keys_.find(hello->key_id);
-  role_ = static_cast<role>(hello->role);
-  client_ = {hello->client_id, hello->key_id, key_ != nullptr ? key_->name() : std::string(), role_, hello->features};
+  client_ = {hello->client_id, hello->key_id, {}, static_cast<role>(hello->role), hello->features};
   bytes answer = answer_to(*hello);
   transcript_ = login_transcript(message, answer);
   stage_ = stage::awaiting_proof;
@@ -177,19 +175,21 @@ server_handshake::step server_handshake::on_client_proof(byte_view message, cons
   if (stage_ != stage::awaiting_proof) return drop("a login message out of turn");
   const auto proof = wire::decode_proof(wire::login_type::client_proof, message);
   if (!proof) return drop("malformed CLIENT_PROOF");
+  // Looked up only now: the keyring may have been read again since the hello, and a key that is gone must not get in.
+  const key* known = keys_.find(client_.with);
   // An unknown key is checked against a random one: the same work, the same answer, the same moment.
-  const byte_view checked_with = key_ != nullptr ? key_->client(role_) : parameters_.dummy_key->view();
+  const byte_view checked_with = known != nullptr ? known->client(client_.as) : parameters_.dummy_key->view();
   auto expected = client_proof(checked_with, cb, transcript_);
   const bool right = constant_time_equal(*proof, expected);
   erase(expected);
-  if (!right || key_ == nullptr) {
-    return refuse({}, (key_ == nullptr ? "unknown key " : "wrong proof with key ") + to_hex(client_.with));
+  if (!right || known == nullptr) {
+    return refuse({}, (known == nullptr ? "unknown key " : "wrong proof with key ") + to_hex(client_.with));
   }
   if (parameters_.draining) return refuse({wire::login_refusal::draining, 0}, "this node is draining");
   stage_ = stage::over;
-  return {
-      wire::encode_proof(wire::login_type::server_proof, server_proof(key_->server(role_), cb, transcript_, *proof)),
-      false};
+  client_.key_name = known->name();
+  const auto answer = server_proof(known->server(client_.as), cb, transcript_, *proof);
+  return {wire::encode_proof(wire::login_type::server_proof, answer), false};
 }
 
 }  // namespace pp::auth

@@ -90,7 +90,7 @@ class server_handshake {
     std::uint64_t max_frame = 0;
     bool draining = false;  ///< told only to a client that has proved itself
   };
-  /// `keys` must outlive this.
+  /// `keys` must outlive this; what it holds may change between two steps.
   server_handshake(const keyring& keys, const parameters& p);
 
   struct step {
@@ -115,8 +115,6 @@ class server_handshake {
   const keyring& keys_;
   parameters parameters_;
   stage stage_ = stage::awaiting_hello;
-  const key* key_ = nullptr;  ///< null: the client named a key that is not ours
-  role role_ = role::submit;
   digest transcript_{};
   proved_client client_;
   std::string reason_;

@@ -134,6 +134,26 @@ TEST(Handshake, UnknownKeyAndWrongProofLookAlike) {
   EXPECT_NE(unknown.client->reason().find("does not hold key " + other.proving().id_text()), std::string::npos);
 }
 
+TEST(Handshake, KeyRemovedBetweenHelloAndProofDoesNotGetIn) {
+  auto changing = ring_of({1});
+  login l(key_one(), changing);
+  l.start();
+  const auto hello = l.server->on_client_hello(l.client->hello());
+  const auto proof = l.client->on_server_hello(hello.send, l.client_cb).value();
+  changing = ring_of({2});
+  EXPECT_TRUE(l.server->on_client_proof(proof, l.server_cb).failed);
+}
+
+TEST(Handshake, KeyringReadAgainBetweenHelloAndProofIsNoHindrance) {
+  auto changing = ring_of({1});
+  login l(key_one(), changing);
+  l.start();
+  const auto hello = l.server->on_client_hello(l.client->hello());
+  const auto proof = l.client->on_server_hello(hello.send, l.client_cb).value();
+  changing = ring_of({2, 1});
+  EXPECT_FALSE(l.server->on_client_proof(proof, l.server_cb).failed);
+}
+
 TEST(Handshake, ProofMadeWithTheDummyKeyIsStillRefused) {
   const auto other = ring_of({2});
   login m(other, key_one());
