@@ -59,7 +59,8 @@ net::awaitable<void> link::ship_module(std::uint32_t image, std::uint16_t module
     }
     payload.clear();
     wire::encode_chunk(piece, payload);
-    channel_->send(wire::message_type::chunk, 0, 0, payload);
+    // As a view: it is copied behind what is queued. Moved in, large chunks would let smaller ones overtake them.
+    channel_->send(wire::message_type::chunk, 0, 0, byte_view(payload));
     code_bytes_sent_ += piece.data.size();
   }
 }
