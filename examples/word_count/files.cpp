@@ -9,7 +9,8 @@
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t batch_bytes = 256 * 1024;
+constexpr std::size_t piece_bytes = 256 * 1024;          // the most that is read of a file at once
+constexpr std::size_t batch_bytes = piece_bytes / 2;     // a batch is full from here on: 128 to 384 KiB
 
 void list_one(const std::string& directory, file_list& into, std::vector<std::string>& complaints) {
   std::error_code failure;
@@ -61,8 +62,8 @@ std::string batch_reader::read_piece() {
   std::string piece = std::move(carry_);
   carry_.clear();
   const std::size_t old = piece.size();
-  piece.resize(old + batch_bytes);
-  file_.read(piece.data() + old, batch_bytes);
+  piece.resize(old + piece_bytes);
+  file_.read(piece.data() + old, piece_bytes);
   piece.resize(old + static_cast<std::size_t>(file_.gcount()));
   if (!file_) {
     finish_file();

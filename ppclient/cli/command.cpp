@@ -13,7 +13,10 @@ std::chrono::milliseconds wait_of(const common_options& o) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(o.wait_seconds * 1000));
 }
 
-bool is_settled(const pp::node_info& node) { return node.state != "found" && node.state != "connecting"; }
+// It answered and holds the key; whether it can run anything is another question.
+bool is_there(const pp::node_info& node) {
+  return node.state == "ready" || node.state == "suspect" || node.state == "draining" || node.state == "unfit";
+}
 
 }  // namespace
 
@@ -39,7 +42,7 @@ bool look_for_nodes(pp::client& client, const common_options& o) {
     ++seen;
   }
   const auto nodes = client.nodes();
-  return any || std::any_of(nodes.begin(), nodes.end(), is_settled);
+  return any || std::any_of(nodes.begin(), nodes.end(), is_there);
 }
 
 int tell_nothing_found(const pp::client& client) {
@@ -47,7 +50,7 @@ int tell_nothing_found(const pp::client& client) {
     std::cerr << "ppclient: " << printable(node.name) << " at " << node.address << " is " << node.state
               << (node.reason.empty() ? "" : ": ") << printable(node.reason) << '\n';
   }
-  std::cerr << "ppclient: no node was found\n" << client.discovery().text();
+  std::cerr << "ppclient: no node was found\n" << client.discovery().text() << '\n';
   return unavailable;
 }
 

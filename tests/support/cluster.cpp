@@ -1,6 +1,5 @@
 #include "tests/support/cluster.hpp"
 
-#include <algorithm>
 #include <atomic>
 #include <sstream>
 
@@ -126,9 +125,12 @@ bool has_nodes(pp::client& client, std::size_t count) {
 }
 
 pp::node_info find_node(const pp::client& client, const std::string& name) {
-  const auto nodes = client.nodes();
-  const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const auto& n) { return n.name == name; });
-  return found == nodes.end() ? pp::node_info{} : *found;
+  // A node that was started again has a new id, and its predecessor stays in the list for a while.
+  pp::node_info found;
+  for (const auto& n : client.nodes()) {
+    if (n.name == name && found.state != "ready") found = n;
+  }
+  return found;
 }
 
 }  // namespace pp::test

@@ -83,7 +83,7 @@ class cluster {
 /// Waits until the client can use that many nodes; fails the test with the discovery report if it does not.
 bool has_nodes(pp::client& client, std::size_t count);
 
-/// The node with that name, or an empty node_info.
+/// The node with that name, the ready one if there are several, or an empty node_info.
 pp::node_info find_node(const pp::client& client, const std::string& name);
 
 }  // namespace pp::test

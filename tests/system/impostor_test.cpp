@@ -110,7 +110,8 @@ pp::options options_for(const cluster& c, const std::string& address) {
 /// A job whose only way is the impostor must fail, and nothing of the program may have gone out.
 void expect_refusal(pp::client& client) {
   auto job = client.submit(twice, 1);
-  EXPECT_TRUE(wait_until([&] { return !client.nodes().empty() && client.nodes()[0].state == "refused"; }));
+  EXPECT_TRUE(wait_until([&] { return !client.nodes().empty() && !client.nodes()[0].reason.empty(); }));
+  EXPECT_THAT(client.nodes()[0].state, ::testing::AnyOf("refused", "lost"));
   EXPECT_THROW(job.get(), pp::error);
   EXPECT_EQ(client.stats().code_bytes_sent, 0U);
   EXPECT_EQ(client.stats().done, 0U);
