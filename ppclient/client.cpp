@@ -62,6 +62,9 @@ class client_core {
         records_(std::make_shared<record_pool>(settings_.max_pending_bytes, [this] { wake(); })),
         cluster_(io_.get_executor(), settings_, keys_, *records_, images_) {
     records_->echo_output = settings_.echo_output;
+    // From inside the loop, and first of all: a coroutine that was spawned from outside does not run until the loop comes to it,
+    // and Asio 1.81 ends the program if it is cancelled before.
+    net::post(io_, [this] { cluster_.start(); });
     const blocked_signals during_start;
     thread_ = std::thread([this] { run(); });
   }
@@ -96,7 +99,6 @@ class client_core {
  private:
   void run() {
     pthread_setname_np(pthread_self(), "pp-io");
-    cluster_.start();
     auto work = net::asio::make_work_guard(io_);
     stop_ = [&work] { work.reset(); };
     io_.run();

@@ -56,6 +56,15 @@ TEST(Shutdown, FuturesOutliveTheirClient) {
   EXPECT_THROW(never.get(), pp::error);
 }
 
+TEST(Shutdown, AClientMayBeClosedTheMomentItWasMade) {
+  const cluster c;
+  const auto n = c.start_node();
+  for (int i = 0; i < 100; ++i) {
+    pp::client client(c.client_options());
+    if (i % 2 == 1) client.close();
+  }
+}
+
 TEST(Shutdown, AnAbandonedFutureDoesNotDisturb) {
   const cluster c;
   const auto n = c.start_node();
@@ -138,7 +147,7 @@ TEST(Shutdown, TheJobsOfADeadClientAreKilledAndTheirSlotsFree) {
   ASSERT_TRUE(wait_until([&] { return n->workers().size() == 2; }));
   const auto workers = n->workers();
   dying.signal(SIGKILL);
-  EXPECT_TRUE(wait_until_gone(workers, is_sanitized ? 20s : 5s));
+  EXPECT_TRUE(wait_until_gone(workers, is_sanitized ? 20s : 5s)) << n->log();
   pp::client client(c.client_options());
   EXPECT_EQ(client.submit(twice, 3).get(), 6);
 }
