@@ -259,6 +259,8 @@ void dispatch::feed_all(bool one_each) {
 }
 
 void dispatch::feed(worker_id w, std::uint32_t depth) {
+  // A pipe of short jobs is filled up when half of it is used: many jobs a write instead of one for each that ended.
+  if (2 * workers_[w].live > std::min(workers_[w].window, depth)) return;
   for (;;) {
     const auto s = choose_stream(w);
     if (s == nothing) return;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "base/check.hpp"
 #include "net/deadline.hpp"
@@ -220,7 +221,12 @@ stream_road::outcome stream_road::read_once(road_events& to) {
   if (got == 0) return outcome::ended;
   filled_ += static_cast<std::size_t>(got);
   const bool filled_up = filled_ == buffer_.size();
-  parse(to);
+  try {
+    parse(to);
+  } catch (const std::bad_alloc&) {
+    break_off("sent more than there is memory for");  // that worker's problem, not the node's end
+    return outcome::ended;
+  }
   if (filled_up && buffer_.size() < largest_buffer) buffer_.resize(std::min(buffer_.size() * 4, largest_buffer));
   return filled_up ? outcome::more : outcome::blocked;
 }

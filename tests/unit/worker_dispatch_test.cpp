@@ -1,5 +1,6 @@
 #include "tests/unit/worker_dispatch_lab.hpp"
 
+#include <algorithm>
 #include <csignal>
 
 namespace pp::worker {
@@ -55,15 +56,18 @@ TEST(Dispatch, OpensTheWindowForShortJobsUpToTheLimitAndNoFurtherThanTwentyMilli
   lab.submit(owner, group, 1, 5000);
   lab.settle();
   lab.ready(0);
-  for (int i = 0; i < 20; ++i) {
-    for (int k = 0; k < 4; ++k) lab.finish_quietly(0, 2us);
+  std::size_t most = 0;
+  for (int i = 0; i < 100; ++i) {
+    for (int k = 0; k < 10; ++k) lab.finish_quietly(0, 2us);
     lab.settle();
+    most = std::max(most, lab.workers[0].pipe.size());
+    EXPECT_TRUE(i < 20 || lab.workers[0].pipe.size() >= 118U) << "never less than half, and what one read gives";
   }
-  EXPECT_EQ(lab.workers[0].pipe.size(), 256U);
+  EXPECT_EQ(most, 256U);
   for (int i = 0; i < 200; ++i) lab.finish_quietly(0, 400us);
   for (int i = 0; i < 100; ++i) lab.finish(0, 400us);
   EXPECT_LE(lab.workers[0].pipe.size(), 51U);
-  EXPECT_GE(lab.workers[0].pipe.size(), 45U);
+  EXPECT_GE(lab.workers[0].pipe.size(), 25U);
 }
 
 TEST(Dispatch, ClosesTheWindowAtOnceWhenJobsGetLong) {
