@@ -54,12 +54,14 @@ child_process::child_process(const parameters& p) {
   posix_spawn_file_actions_addopen(&files, 1, out_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_addopen(&files, 2, err_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
   posix_spawn_file_actions_addclosefrom_np(&files, 3);
-  auto arguments = p.arguments;
+  // A test that is aborted must not leave its children behind.
+  std::vector<std::string> arguments{"setpriv", "--pdeathsig", "KILL", "--"};
+  arguments.insert(arguments.end(), p.arguments.begin(), p.arguments.end());
   auto environment = environment_of(p);
-  const int failure = posix_spawnp(&pid_, arguments.at(0).c_str(), &files, nullptr, pointers_to(arguments).data(),
+  const int failure = posix_spawnp(&pid_, arguments[0].c_str(), &files, nullptr, pointers_to(arguments).data(),
                                    pointers_to(environment).data());
   posix_spawn_file_actions_destroy(&files);
-  if (failure != 0) throw std::system_error(failure, std::generic_category(), arguments[0]);
+  if (failure != 0) throw std::system_error(failure, std::generic_category(), p.arguments.at(0));
 }
 
 child_process::~child_process() {

@@ -1,6 +1,9 @@
 // What is left behind: nothing. And what becomes of jobs in flight when their client goes.
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
+
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -129,23 +132,36 @@ TEST(Shutdown, AKilledNodeTakesItsWorkersAlong) {
   EXPECT_TRUE(wait_until_gone(workers));
 }
 
+/// Leaves a file that is named after its process, so that the test knows who runs.
+int linger_visibly(const std::string& directory) {
+  write_file(std::filesystem::path(directory) / std::to_string(getpid()), "");
+  return linger(60'000);
+}
+
 int submit_and_hang() {
   pp::client client;
   std::vector<pp::future<int>> futures;
-  for (int i = 0; i < 10; ++i) futures.push_back(client.submit(linger, 60'000));
-  std::fprintf(stderr, "submitted\n");
+  for (int i = 0; i < 10; ++i) futures.push_back(client.submit(linger_visibly, std::string(std::getenv("PP_TEST_RUNNING"))));
   return futures[0].get();
+}
+
+/// Waits until two jobs run; tells their processes.
+std::vector<pid_t> running_jobs(const std::filesystem::path& directory) {
+  EXPECT_TRUE(wait_until([&] { return files_below(directory).size() == 2; }));
+  std::vector<pid_t> pids;
+  for (const auto& name : files_below(directory)) pids.push_back(std::stoi(name));
+  return pids;
 }
 const client_program hanging("hanging", submit_and_hang);
 
 TEST(Shutdown, TheJobsOfADeadClientAreKilledAndTheirSlotsFree) {
   cluster c;
+  const temporary_directory running;
   c.set("PP_LOCAL_WORKERS", "0");
+  c.set("PP_TEST_RUNNING", running.path().string());
   const auto n = c.start_node("node-a", 2);
   child_process dying(c.program("hanging"));
-  ASSERT_TRUE(dying.wait_for_err("submitted"));
-  ASSERT_TRUE(wait_until([&] { return n->workers().size() == 2; }));
-  const auto workers = n->workers();
+  const auto workers = running_jobs(running.path());
   dying.signal(SIGKILL);
   EXPECT_TRUE(wait_until_gone(workers, is_sanitized ? 20s : 5s)) << n->log();
   pp::client client(c.client_options());
@@ -154,12 +170,12 @@ TEST(Shutdown, TheJobsOfADeadClientAreKilledAndTheirSlotsFree) {
 
 TEST(Shutdown, LocalWorkersDieWithAKilledClient) {
   cluster c;
+  const temporary_directory running;
   c.set("PP_LOCAL_WORKERS", "2");
   c.set("PP_DISCOVERY", "off");
+  c.set("PP_TEST_RUNNING", running.path().string());
   child_process dying(c.program("hanging"));
-  ASSERT_TRUE(dying.wait_for_err("submitted"));
-  ASSERT_TRUE(wait_until([&] { return descendants_of(dying.pid()).size() == 2; }));
-  const auto workers = descendants_of(dying.pid());
+  const auto workers = running_jobs(running.path());
   dying.signal(SIGKILL);
   EXPECT_TRUE(wait_until_gone(workers));
 }
