@@ -13,7 +13,6 @@ namespace {
 // A node on this machine answers a query within a few milliseconds; only if none does are local workers used.
 constexpr duration local_grace = std::chrono::milliseconds(60);
 constexpr duration local_grace_if_seen = std::chrono::seconds(1);
-constexpr std::size_t lost_links_kept = 256;
 
 }  // namespace
 
@@ -65,36 +64,43 @@ link& cluster::add_link(std::vector<place> places, std::optional<auth::node_id> 
   return added;
 }
 
+// A node that was started again has a new id; where its old self was reached, the same link goes on with the new one.
+link* cluster::found_link(const discovery::found_node& node, const std::vector<place>& places) {
+  for (const auto& l : links_) {
+    if (!l->is_static() && l->id() == node.id) return l.get();
+  }
+  for (const auto& l : links_) {
+    if (l->is_static() || l->is_ready()) continue;
+    if (std::any_of(places.begin(), places.end(), [&](const place& p) { return l->has_place(p); })) {
+      l->adopt(node.id);
+      return l.get();
+    }
+  }
+  return nullptr;
+}
+
 void cluster::on_found(const discovery::change& c) {
   if (is_closing_) return;
-  const auto known = std::find_if(links_.begin(), links_.end(),
-                                  [&](const auto& l) { return !l->is_static() && l->id() == c.node.id; });
-  if (c.kind == discovery::change_kind::expired || c.kind == discovery::change_kind::draining) {
-    // Only a hint: an established connection decides for itself.
-    if (known != links_.end()) (*known)->rest();
-    prune_lost_links();
-    return;
-  }
   std::vector<place> places;
   for (const auto& e : c.node.endpoints) {
     const auto tcp = discovery::to_tcp(e);
     places.push_back({tcp.address().to_string(), std::to_string(tcp.port())});
   }
-  link& l = known != links_.end() ? **known : add_link(places, c.node.id);
+  if (c.kind == discovery::change_kind::expired || c.kind == discovery::change_kind::draining) {
+    // Only a hint: an established connection decides for itself.
+    for (const auto& l : links_) {
+      if (!l->is_static() && l->id() == c.node.id) l->rest();
+    }
+    return;
+  }
+  link* const known = found_link(c.node, places);
+  link& l = known != nullptr ? *known : add_link(places, c.node.id);
   l.found_name = c.node.name;
   l.found_slots = c.node.slots;
   l.found_free = c.node.free;
   l.is_same_host = c.node.same_host;
-  if (known != links_.end()) {
-    l.set_places(std::move(places));
-    if (!l.is_ready() && l.state() != link_state::duplicate) l.nudge();
-  }
-}
-
-// A link's coroutine must end before it goes; resting ones are merely kept, and there are few: nodes that ever were found.
-void cluster::prune_lost_links() {
-  const auto lost = std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->state() == link_state::lost; });
-  if (static_cast<std::size_t>(lost) > lost_links_kept) log::warn("many_lost_nodes", {{"count", lost}});
+  l.set_places(std::move(places));
+  if (known != nullptr && !l.is_ready() && l.state() != link_state::duplicate) l.nudge();
 }
 
 time_point cluster::may_dial_at(link& from) {

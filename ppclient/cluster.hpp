@@ -68,7 +68,7 @@ class cluster final : private link_owner, private local_owner {
   // discovery
   void on_found(const discovery::change& c);
   link& add_link(std::vector<place> places, std::optional<auth::node_id> id);
-  void prune_lost_links();
+  link* found_link(const discovery::found_node& node, const std::vector<place>& places);
 
   net::awaitable<void> watch();
   net::awaitable<void> decide_local();

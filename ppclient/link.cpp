@@ -69,6 +69,12 @@ void link::nudge() {
   wake_.cancel();
 }
 
+void link::adopt(const auth::node_id& id) {
+  expected_ = id_ = id;
+  welcome_ = {};
+  nudge();
+}
+
 void link::drop(const std::string& reason) {
   reason_ = reason;
   if (channel_) channel_->close();
@@ -112,7 +118,11 @@ void link::note_failure(const std::exception& e) {
   state_ = link_state::lost;
   std::string why = e.what();
   if (const auto* known = dynamic_cast<const error*>(&e)) {
-    if (known->code() == errc::refused || known->code() == errc::version_mismatch) state_ = link_state::refused;
+    const bool is_login = !is_welcome_;  // what breaks the login rules there is no node of ours
+    if (known->code() == errc::refused || known->code() == errc::version_mismatch ||
+        (is_login && known->code() == errc::bad_message)) {
+      state_ = link_state::refused;
+    }
   } else if (const auto* io = dynamic_cast<const net::system_error*>(&e)) {
     if (io->code() == net::asio::error::timed_out) why = "no answer in time";
     if (io->code() == net::asio::error::eof) why = "the connection was closed";

@@ -5,6 +5,7 @@
 // Owner: cluster. Threads: the I/O thread only. Must not know: which job goes where, futures.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -76,6 +77,9 @@ class link final : private net::channel::handler {
   /// Dial again now: the node announced itself.
   void nudge();
   void set_places(std::vector<place> places) { places_ = std::move(places); }
+  /// Requires: !is_ready(). The node at these places was started again and has a new id.
+  void adopt(const auth::node_id& id);
+  bool has_place(const place& p) const { return std::find(places_.begin(), places_.end(), p) != places_.end(); }
   /// No dialling any more unless nudged; an established connection stays.
   void rest() { is_resting_ = true; }
 
