@@ -16,6 +16,12 @@
 
 namespace pp::worker {
 
+inline dispatch::limits with_slots(unsigned slots) {
+  dispatch::limits l;
+  l.slots = slots;
+  return l;
+}
+
 class dispatch_lab : public claims {
  public:
   struct piped_job {
