@@ -37,12 +37,14 @@ std::string program_name() {
   return is_plain_name(name) ? name : "program";
 }
 
+[[noreturn]] void throw_unreadable() {
+  throw error(errc::not_shippable,
+              "cannot read this program through /proc/self/exe: mount /proc, and let the user read the program file");
+}
+
 module_file open_program() {
   descriptor copy(::fcntl(program_descriptor(), F_DUPFD_CLOEXEC, 3));
-  if (!copy) {
-    throw error(errc::not_shippable,
-                "cannot read this program through /proc/self/exe: mount /proc, and let the user read the program file");
-  }
+  if (!copy) throw_unreadable();
   return {std::move(copy), program_path()};
 }
 
@@ -151,7 +153,9 @@ struct image::impl {
 image::image() : impl_(std::make_unique<impl>()) {}
 image::~image() = default;
 
-void image::remember_program() { static_cast<void>(program_descriptor()); }
+void image::remember_program() {
+  if (program_descriptor() < 0) throw_unreadable();
+}
 
 std::shared_ptr<const image> image::snapshot() {
   std::shared_ptr<image> made(new image);

@@ -19,7 +19,8 @@ namespace pp::code {
 
 class image {
  public:
-  /// Opens /proc/self/exe; called by pp::init so that the running file is held from the start.
+  /// Opens /proc/self/exe; called by pp::init so that the running file is held from the start. Throws pp::error if it
+  /// cannot be read.
   static void remember_program();
   /// The program and every non-system shared object loaded now. Throws pp::error with a clear line.
   static std::shared_ptr<const image> snapshot();

@@ -84,42 +84,55 @@ const variant& variant_named(const std::string& name) {
 
 TEST(Shipping, DebugSectionsAreNotSent) {
   one_node n;
-  const auto path = variant_named("debug").path;
+  const auto path = variant_named("o0").path;
   const auto run = n.run({path});
   expect_success(run, n.node());
   EXPECT_LT(static_cast<std::uintmax_t>(code_bytes_sent(run)), fs::file_size(path) / 2);
+}
+
+/// Ends the node and starts another with the same store.
+std::unique_ptr<test::node> started_again(one_node& n) {
+  n.node().terminate();
+  EXPECT_TRUE(n.node().process().wait().has_value());
+  test::node::parameters p;
+  p.name = "again";
+  p.environment["XDG_CACHE_HOME"] = n.node().cache_directory().string();
+  auto again = n.in().start_node(p);
+  n.in().set("PP_NODES", again->address());
+  return again;
 }
 
 TEST(Shipping, StartingTheNodeAgainKeepsTheCode) {
   one_node n;
   const auto path = variant_named("stripped").path;
   expect_success(n.run({path}), n.node());
-  const auto cache = n.node().cache_directory();
-  n.node().terminate();
-  ASSERT_TRUE(n.node().process().wait().has_value());
-  test::node::parameters p;
-  p.name = "again";
-  p.environment["XDG_CACHE_HOME"] = cache.string();
-  const auto again = n.in().start_node(p);
-  n.in().set("PP_NODES", again->address());
+  const auto again = started_again(n);
   const auto run = n.run({path});
   expect_success(run, *again);
   EXPECT_EQ(code_bytes_sent(run), 0);
+}
+
+/// Changes two bytes in every larger file of a node's store; how many files that were.
+int damage_store_of(const test::node& of) {
+  int damaged = 0;
+  for (const auto& name : files_below(of.cache_directory())) {
+    const auto file = of.cache_directory() / name;
+    if (!fs::is_regular_file(file) || fs::file_size(file) < 100000) continue;
+    fs::permissions(file, fs::perms::owner_write, fs::perm_options::add);
+    std::fstream(file, std::ios::in | std::ios::out | std::ios::binary).seekp(50000).put('X').put('Y');
+    ++damaged;
+  }
+  return damaged;
 }
 
 TEST(Shipping, ADamagedFileOfTheStoreIsFetchedAgain) {
   one_node n;
   const auto path = variant_named("stripped").path;
   expect_success(n.run({path}), n.node());
-  for (const auto& name : files_below(n.node().cache_directory())) {
-    const auto file = n.node().cache_directory() / name;
-    if (!fs::is_regular_file(file) || fs::file_size(file) < 1000) continue;
-    fs::permissions(file, fs::perms::owner_write, fs::perm_options::add);
-    std::fstream damaged(file, std::ios::in | std::ios::out | std::ios::binary);
-    damaged.seekp(5000).put('X').put('Y');
-  }
+  EXPECT_EQ(damage_store_of(n.node()), 1);
+  const auto again = started_again(n);
   const auto run = n.run({path});
-  expect_success(run, n.node());
+  expect_success(run, *again);
   EXPECT_GT(code_bytes_sent(run), 1000);
 }
 

@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <stdexcept>
@@ -70,8 +71,10 @@ int run(const settings& s) {
   pp::options o;
   o.local = 0;
   o.discovery = false;
+  if (s.illegal) o.no_nodes_timeout = std::chrono::seconds(2);
   pp::client client(o);
   if (s.illegal) {
+    client.wait_for_nodes(1, std::chrono::minutes(1));
     client.submit(illegal_instruction).get();
     return 1;
   }
