@@ -30,7 +30,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 if(PP_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # Asio's fences are around handlers of several threads; every io_context here is run by one.
-  target_compile_options(pp_private INTERFACE -Wno-tsan)
+  target_compile_options(pp_warnings INTERFACE -Wno-tsan)
 endif()
 if(PP_SANITIZE)
   target_compile_options(pp_warnings INTERFACE -fsanitize=${PP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
