@@ -40,7 +40,8 @@ bool others_can_write(const struct stat& s) { return (s.st_mode & (S_IWGRP | S_I
 /// Whoever can rename an entry of a parent can put another directory in the place of ours.
 void check_parent(const fs::path& path, const struct stat& s) {
   if (s.st_uid != 0 && s.st_uid != ::geteuid()) {
-    refuse(path, "belongs to another user (" + std::to_string(s.st_uid) + "), who could replace what is in it: name another one");
+    refuse(path, "belongs to another user (" + std::to_string(s.st_uid) +
+                     "), who could replace what is in it: name another one");
   }
   const bool sticky = (s.st_mode & S_ISVTX) != 0;  // like /tmp: entries can be renamed by their owner only
   if (others_can_write(s) && !sticky) refuse(path, "can be written by others: run chmod go-w " + path.string());
@@ -77,7 +78,7 @@ descriptor open_private_directory(const fs::path& path) {
   if (!make_missing(wanted)) return {};
   if (fs::is_symlink(fs::symlink_status(wanted))) refuse(wanted, "is a symbolic link: name the directory itself");
   const auto real = fs::canonical(wanted);
-  struct stat s{};
+  struct stat s {};
   fs::path whole;
   descriptor fd;
   for (const auto& part : real) {
@@ -92,7 +93,7 @@ descriptor open_private_directory(const fs::path& path) {
 descriptor open_subdirectory(int parent, const std::string& name) {
   if (::mkdirat(parent, name.c_str(), 0700) != 0 && errno != EEXIST) return {};
   descriptor fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  struct stat s{};
+  struct stat s {};
   if (!fd || ::fstat(fd.get(), &s) != 0) return {};
   if (s.st_uid == ::geteuid() && !others_can_write(s)) return fd;
   errno = EPERM;
@@ -118,13 +119,13 @@ std::vector<std::string> names_in(int directory) {
 descriptor open_own_file(int directory, const std::string& name) {
   // O_NONBLOCK: a FIFO under this name must not hold us up.
   descriptor fd(::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  struct stat s{};
+  struct stat s {};
   if (!fd || ::fstat(fd.get(), &s) != 0 || !is_own_file(s)) return {};
   return fd;
 }
 
 std::optional<struct stat> stat_own_file(int directory, const std::string& name) {
-  struct stat s{};
+  struct stat s {};
   if (::fstatat(directory, name.c_str(), &s, AT_SYMLINK_NOFOLLOW) != 0 || !is_own_file(s)) return std::nullopt;
   return s;
 }

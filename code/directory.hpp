@@ -1,7 +1,7 @@
 // Directories that nobody else can tamper with, and the files in them, reached by descriptor only.
 //
-// Promises: a directory is opened once, after each of its parents was checked; from then on everything is named relative to
-// that descriptor and no symbolic link is ever followed (docs/security.md T19).
+// Promises: a directory is opened once, after each of its parents was checked; from then on everything is named
+// relative to that descriptor and no symbolic link is ever followed (docs/security.md T19).
 // Threads: one at a time. Must not know: what the files mean.
 #pragma once
 

@@ -39,8 +39,9 @@ std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to *
 
 bool is_native(const Elf64_Ehdr& h) {
   constexpr auto native = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
-  return std::memcmp(h.e_ident, ELFMAG, SELFMAG) == 0 && h.e_ident[EI_CLASS] == ELFCLASS64 && h.e_ident[EI_DATA] == native &&
-         (h.e_type == ET_EXEC || h.e_type == ET_DYN) && h.e_phentsize == sizeof(Elf64_Phdr);
+  return std::memcmp(h.e_ident, ELFMAG, SELFMAG) == 0 && h.e_ident[EI_CLASS] == ELFCLASS64 &&
+         h.e_ident[EI_DATA] == native && (h.e_type == ET_EXEC || h.e_type == ET_DYN) &&
+         h.e_phentsize == sizeof(Elf64_Phdr);
 }
 
 /// Calls `visit(type, name, description)` for each note until one is cut short.
@@ -60,9 +61,7 @@ void for_each_note(byte_view notes, std::size_t alignment, F&& visit) {
 bool is_gnu(byte_view name) { return name.size() == 4 && std::memcmp(name.data(), "GNU", 4) == 0; }
 
 /// The level of the highest bit that the psABI defines: bit 0 baseline, 1 v2, 2 v3, 3 v4.
-std::uint8_t level_of(std::uint32_t isa_bits) {
-  return static_cast<std::uint8_t>(std::bit_width(isa_bits & 15U));
-}
+std::uint8_t level_of(std::uint32_t isa_bits) { return static_cast<std::uint8_t>(std::bit_width(isa_bits & 15U)); }
 
 std::uint8_t isa_level_in_properties(byte_view list) {
   while (list.size() >= 8) {
@@ -97,7 +96,8 @@ class parser {
     if (h.e_phoff > UINT64_MAX - table) return false;
     if (!from_(h.e_phoff, {reinterpret_cast<std::uint8_t*>(facts_.segments.data()), table})) return false;
     facts_.loaded_size = std::max<std::uint64_t>(sizeof h, h.e_phoff + table);
-    return std::all_of(facts_.segments.begin(), facts_.segments.end(), [this](const auto& s) { return add_segment(s); });
+    return std::all_of(facts_.segments.begin(), facts_.segments.end(),
+                       [this](const auto& s) { return add_segment(s); });
   }
 
   bool add_segment(const Elf64_Phdr& s) {
@@ -290,7 +290,8 @@ result<elf_facts> read_elf(const elf_source& from) { return parser(from).run(); 
 bytes build_id_in_notes(byte_view notes, std::size_t alignment) {
   bytes out;
   for_each_note(notes, alignment, [&out](std::uint32_t type, byte_view name, byte_view text) {
-    if (type == NT_GNU_BUILD_ID && is_gnu(name) && out.empty() && text.size() <= 64) out.assign(text.begin(), text.end());
+    if (type == NT_GNU_BUILD_ID && is_gnu(name) && out.empty() && text.size() <= 64)
+      out.assign(text.begin(), text.end());
   });
   return out;
 }

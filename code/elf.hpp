@@ -1,9 +1,11 @@
 // What an ELF file says about itself, read without trusting a byte of it.
 //
-// Promises: pure; every offset, count and length is checked against the file and against a limit before it is used, so any
-// bytes at all give a value or `malformed`, never a crash or a large allocation. Section headers are never looked at: a stripped
-// file has none, and they are not shipped. Only 64-bit files of this machine's byte order are understood.
-// Sources: System V gABI chapter 5 (program loading), Linux Standard Base 10.7 (symbol versions), x86-64 psABI (GNU properties).
+// Promises: pure; every offset, count and length is checked against the file and against a limit before it is used, so
+// any bytes at all give a value or `malformed`, never a crash or a large allocation. Section headers are never looked
+// at: a stripped file has none, and they are not shipped. Only 64-bit files of this machine's byte order are
+// understood.
+// Sources: System V gABI chapter 5 (program loading), Linux Standard Base 10.7 (symbol versions), x86-64 psABI (GNU
+// properties).
 #pragma once
 
 #include <elf.h>
@@ -36,9 +38,9 @@ struct elf_facts {
   bytes build_id;                 ///< empty if there is none
   std::uint8_t isa_level = 0;     ///< N of x86-64-vN that the file says it needs; 0 if it says nothing
   std::string soname;
-  std::vector<std::string> needed;         ///< DT_NEEDED, in order
-  std::vector<elf_version> needs;          ///< strong entries of .gnu.version_r
-  std::vector<std::string> defines;        ///< names in .gnu.version_d
+  std::vector<std::string> needed;   ///< DT_NEEDED, in order
+  std::vector<elf_version> needs;    ///< strong entries of .gnu.version_r
+  std::vector<std::string> defines;  ///< names in .gnu.version_d
 };
 
 result<elf_facts> read_elf(const elf_source& from);

@@ -26,7 +26,8 @@ std::string isa_name(std::uint8_t level) { return level <= 1 ? "x86-64" : "x86-6
 std::optional<std::string> too_old(const std::string& asked, const std::string& offered, const std::string& what,
                                    const std::string& advice) {
   if (asked.empty() || (!offered.empty() && compare_versions(asked, offered) <= 0)) return std::nullopt;
-  return "the program needs " + what + asked + ", the node has " + (offered.empty() ? "none" : what + offered) + ": " + advice;
+  return "the program needs " + what + asked + ", the node has " + (offered.empty() ? "none" : what + offered) + ": " +
+         advice;
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ module_file open_module(const loaded_module& m) {
   }
   auto file = module_file::open(m.path);
   if (is_mapped_as(file, m)) return file;
-  throw error(errc::not_shippable, m.path + " was replaced on disk after this program had loaded it: start the program again");
+  throw error(errc::not_shippable,
+              m.path + " was replaced on disk after this program had loaded it: start the program again");
 }
 
 module_entry describe(const module_file& file, std::string name) {
@@ -68,8 +69,9 @@ module_entry describe(const module_file& file, std::string name) {
 void check_needed(const module_file& file) {
   for (const auto& name : file.facts().needed) {
     if (name.find('/') == name.npos || is_system_path(name)) continue;
-    throw error(errc::not_shippable, file.path() + " names the shared object " + name +
-                                         " by its path, so no other machine can load it: link that one with -Wl,-soname,NAME");
+    throw error(errc::not_shippable,
+                file.path() + " names the shared object " + name +
+                    " by its path, so no other machine can load it: link that one with -Wl,-soname,NAME");
   }
 }
 
@@ -174,8 +176,9 @@ std::shared_ptr<const image> image::snapshot() {
   }
   PP_CHECK(!made->contents_.modules.empty());
   if (names.size() > max_modules) {
-    throw error(errc::not_shippable, "this program has " + std::to_string(names.size()) + " own shared objects, at most " +
-                                         std::to_string(max_modules) + " can be sent: link some of them statically");
+    throw error(errc::not_shippable, "this program has " + std::to_string(names.size()) +
+                                         " own shared objects, at most " + std::to_string(max_modules) +
+                                         " can be sent: link some of them statically");
   }
   auto& ranges = made->impl_->ranges;
   std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.from < b.from; });

@@ -1,8 +1,8 @@
 // This program as others will run it: its files, their hash, and where each function lies in them.
 //
-// Promises: the program is opened through /proc/self/exe once, when the process starts (pp::init), and all is read from that
-// descriptor, so replacing the file on disk changes nothing. What is hashed is what is shipped: debug sections behind the
-// last loaded segment are left out. System libraries (/lib, /usr/lib, …) are not part of an image.
+// Promises: the program is opened through /proc/self/exe once, when the process starts (pp::init), and all is read from
+// that descriptor, so replacing the file on disk changes nothing. What is hashed is what is shipped: debug sections
+// behind the last loaded segment are left out. System libraries (/lib, /usr/lib, …) are not part of an image.
 // Threads: snapshot() and locate() from any thread at once; an image is constant once made.
 #pragma once
 

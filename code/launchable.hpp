@@ -13,11 +13,11 @@ namespace pp::code {
 struct launchable {
   image_id id{};
   manifest contents;
-  bytes encoded;              ///< the manifest's bytes, sent to the worker as its first message
-  int program = -1;           ///< open descriptor, close-on-exec; owned
-  std::string program_path;   ///< only where a descriptor cannot be executed: the 0500 file
-  std::string library_path;   ///< directories for LD_LIBRARY_PATH, ':' between; empty if there is no shared object
-  std::string kind;           ///< "memfd", "file" or "self", for status
+  bytes encoded;             ///< the manifest's bytes, sent to the worker as its first message
+  int program = -1;          ///< open descriptor, close-on-exec; owned
+  std::string program_path;  ///< only where a descriptor cannot be executed: the 0500 file
+  std::string library_path;  ///< directories for LD_LIBRARY_PATH, ':' between; empty if there is no shared object
+  std::string kind;          ///< "memfd", "file" or "self", for status
 
   launchable() = default;
   launchable(const launchable&) = delete;

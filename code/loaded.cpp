@@ -20,8 +20,8 @@ bool is_content_of(const loaded_module& m, const module_entry& wanted) {
 }
 
 const loaded_module* find(const std::vector<loaded_module>& loaded, const module_entry& wanted) {
-  const auto named = std::find_if(loaded.begin(), loaded.end(),
-                                  [&](const auto& m) { return !m.is_program && m.name == wanted.name; });
+  const auto named =
+      std::find_if(loaded.begin(), loaded.end(), [&](const auto& m) { return !m.is_program && m.name == wanted.name; });
   if (named != loaded.end()) return &*named;
   // The same file may have been found under its SONAME.
   const auto same = std::find_if(loaded.begin(), loaded.end(), [&](const auto& m) {
@@ -37,8 +37,9 @@ std::string last_dl_error() {
 
 using module_list = std::vector<const module_entry*>;
 
-/// Opens what the client had opened with dlopen. Privately first, as dlopen does by default, because two plugins may well define
-/// the same names; those that then lack a symbol had been opened after a global one, so all are made global for them.
+/// Opens what the client had opened with dlopen. Privately first, as dlopen does by default, because two plugins may
+/// well define the same names; those that then lack a symbol had been opened after a global one, so all are made global
+/// for them.
 std::string open_missing(const module_list& missing) {
   module_list failed;
   for (const auto* e : missing) {
@@ -67,7 +68,8 @@ loaded_image::loaded_image(const manifest& m) {
 
 std::string loaded_image::adopt(const manifest& m) {
   auto loaded = loaded_modules();
-  if (m.modules.empty() || loaded.empty() || !loaded.front().is_program || !is_content_of(loaded.front(), m.modules.front())) {
+  if (m.modules.empty() || loaded.empty() || !loaded.front().is_program ||
+      !is_content_of(loaded.front(), m.modules.front())) {
     return "the worker was started as another program than the client's: this is a bug of the node or of the worker's starter";
   }
   add_ranges(0, loaded.front().base, loaded.front());
@@ -92,7 +94,8 @@ std::string loaded_image::adopt(const manifest& m) {
 
 void loaded_image::add_ranges(std::uint16_t module, std::uintptr_t base, const loaded_module& from) {
   for (const auto& s : from.segments) {
-    if (s.p_type == PT_LOAD && (s.p_flags & PF_X) != 0) executable_.push_back({module, s.p_vaddr, s.p_vaddr + s.p_memsz, base});
+    if (s.p_type == PT_LOAD && (s.p_flags & PF_X) != 0)
+      executable_.push_back({module, s.p_vaddr, s.p_vaddr + s.p_memsz, base});
   }
 }
 
@@ -100,7 +103,8 @@ const void* loaded_image::address_of(location l) const {
   if (marker_of(l) == 0 || marker_of(l) == virtual_marker) return nullptr;
   const auto offset = offset_of(l);
   for (const auto& r : executable_) {
-    if (r.module == module_of(l) && offset >= r.from && offset < r.to) return reinterpret_cast<const void*>(r.base + offset);
+    if (r.module == module_of(l) && offset >= r.from && offset < r.to)
+      return reinterpret_cast<const void*>(r.base + offset);
   }
   return nullptr;
 }

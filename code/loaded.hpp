@@ -1,8 +1,9 @@
 // A worker's own view of the image it was started with: is this really that program, and where are its functions now.
 //
-// Promises: made once, before the first job. Shared objects of the manifest that are not loaded yet (plugins that the client had
-// opened with dlopen) are opened here. What is loaded is compared with the manifest by build id, or by SHA-256 of the file where
-// there is none, so a different library of the same name is found out before it can give a wrong result.
+// Promises: made once, before the first job. Shared objects of the manifest that are not loaded yet (plugins that the
+// client had opened with dlopen) are opened here. What is loaded is compared with the manifest by build id, or by
+// SHA-256 of the file where there is none, so a different library of the same name is found out before it can give a
+// wrong result.
 // Threads: const members from any thread. Must not know: the pipe, jobs.
 #pragma once
 

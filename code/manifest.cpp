@@ -22,7 +22,8 @@ result<module_entry> decode_module(reader& in) {
   const std::size_t id_size = in.u8();
   const auto id = in.take(id_size);
   e.build_id.assign(id.begin(), id.end());
-  const bool valid = in.ok() && is_plain_name(e.name) && e.size > 0 && e.size <= max_module_bytes && id_size <= max_build_id;
+  const bool valid =
+      in.ok() && is_plain_name(e.name) && e.size > 0 && e.size <= max_module_bytes && id_size <= max_build_id;
   if (!valid) return malformed();
   return e;
 }

@@ -2,8 +2,8 @@
 //
 // Layout (inside IMAGE): u8 format = 1 · u16 machine · u8 ISA level · text glibc · text glibcxx · text cxxabi ·
 //   u16 module count · per module: text name · u64 size · u8[32] SHA-256 · u8 build-id length ≤ 64 · build id
-// Module 0 is the program. A name is a plain file name: no '/', no control character, not ".", "..", not empty, ≤ 255 bytes, no
-// two alike. A size is 1 to 4 GiB. A version is digits and dots, ≤ 32 bytes; empty = nothing is needed.
+// Module 0 is the program. A name is a plain file name: no '/', no control character, not ".", "..", not empty, ≤ 255
+// bytes, no two alike. A size is 1 to 4 GiB. A version is digits and dots, ≤ 32 bytes; empty = nothing is needed.
 // The image's own id is the SHA-256 of these bytes. A node never uses a name from here as a path in its store.
 #pragma once
 

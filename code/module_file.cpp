@@ -35,7 +35,8 @@ bool same_code(const module_file& file, const loaded_module& m) {
     for (std::uint64_t done = 0; done < s.p_filesz; done += piece.size()) {
       piece.resize(std::min<std::uint64_t>(piece_bytes, s.p_filesz - done));
       file.read(s.p_offset + done, piece);
-      if (std::memcmp(piece.data(), reinterpret_cast<const void*>(m.base + s.p_vaddr + done), piece.size()) != 0) return false;
+      if (std::memcmp(piece.data(), reinterpret_cast<const void*>(m.base + s.p_vaddr + done), piece.size()) != 0)
+        return false;
     }
   }
   return true;
@@ -46,11 +47,13 @@ bool same_code(const module_file& file, const loaded_module& m) {
 module_file::module_file(descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {
   auto facts = read_elf(elf_in_file(fd_.get()));
   if (!facts) {
-    throw error(errc::not_shippable, path_ + " is no complete 64-bit ELF file of this machine's byte order: build it anew");
+    throw error(errc::not_shippable,
+                path_ + " is no complete 64-bit ELF file of this machine's byte order: build it anew");
   }
   facts_ = std::move(*facts);
   if (facts_.loaded_size > max_module_bytes) {
-    throw error(errc::not_shippable, path_ + " is larger than 4 GiB without its debug sections: move data out of the program");
+    throw error(errc::not_shippable,
+                path_ + " is larger than 4 GiB without its debug sections: move data out of the program");
   }
 }
 

@@ -1,7 +1,9 @@
-// An ELF file as it is shipped: its bytes up to the end of the last segment, with the references to section headers cleared.
+// An ELF file as it is shipped: its bytes up to the end of the last segment, with the references to section headers
+// cleared.
 //
-// Promises: debug sections and symbol tables behind the last segment are neither read nor hashed nor sent, so a debug build
-// travels as small as a stripped one and both give a runnable file. A file that is shorter than it says is an error, never zeros.
+// Promises: debug sections and symbol tables behind the last segment are neither read nor hashed nor sent, so a debug
+// build travels as small as a stripped one and both give a runnable file. A file that is shorter than it says is an
+// error, never zeros.
 // Threads: const members from any thread. Must not know: who wants the file.
 #pragma once
 

@@ -41,7 +41,7 @@ bool auxiliary_in(const raw_module& m, unsigned long type) {
 
 /// glibc's parts work only with the loader they were built with, which is always the machine's own.
 bool is_part_of_glibc(std::string_view name) {
-  constexpr std::array<std::string_view, 8> names = {"libc.so.6",   "libm.so.6",       "libpthread.so.0", "libdl.so.2",
+  constexpr std::array<std::string_view, 8> names = {"libc.so.6",  "libm.so.6",      "libpthread.so.0", "libdl.so.2",
                                                      "librt.so.1", "libresolv.so.2", "libmvec.so.1",    "libutil.so.1"};
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -61,7 +61,8 @@ std::optional<std::string> mapped_path(std::uintptr_t address) {
 
 std::string absolute_path(const raw_module& m) {
   if (m.path.starts_with('/')) return m.path;
-  const auto load = std::find_if(m.segments.begin(), m.segments.end(), [](const auto& s) { return s.p_type == PT_LOAD; });
+  const auto load =
+      std::find_if(m.segments.begin(), m.segments.end(), [](const auto& s) { return s.p_type == PT_LOAD; });
   if (load == m.segments.end()) return m.path;
   return mapped_path(m.base + load->p_vaddr).value_or(m.path);
 }
@@ -80,10 +81,12 @@ std::vector<loaded_module> loaded_modules() {
     // A static program is listed too, and a vdso may have no name: only the auxiliary vector tells them apart.
     const bool is_program = auxiliary_in(m, AT_PHDR);
     const std::string name = last_part(m.path);
-    if (!is_program && (m.path.empty() || auxiliary_in(m, AT_SYSINFO_EHDR) || auxiliary_in(m, AT_BASE) || is_part_of_glibc(name))) {
+    if (!is_program &&
+        (m.path.empty() || auxiliary_in(m, AT_SYSINFO_EHDR) || auxiliary_in(m, AT_BASE) || is_part_of_glibc(name))) {
       continue;
     }
-    loaded_module found{is_program, is_program ? "/proc/self/exe" : absolute_path(m), name, m.base, std::move(m.segments)};
+    loaded_module found{is_program, is_program ? "/proc/self/exe" : absolute_path(m), name, m.base,
+                        std::move(m.segments)};
     out.insert(is_program ? out.begin() : out.end(), std::move(found));
   }
   return out;

@@ -1,7 +1,7 @@
 // The files that are loaded in this process now: where from, where to, and whose they are.
 //
-// Promises: the kernel's vdso, the dynamic loader and glibc's own libraries are never listed: they belong to the machine, and
-// their order and addresses differ from start to start. The program is listed first.
+// Promises: the kernel's vdso, the dynamic loader and glibc's own libraries are never listed: they belong to the
+// machine, and their order and addresses differ from start to start. The program is listed first.
 // Threads: any; the list is a copy. Must not know: images, manifests.
 #pragma once
 

@@ -81,8 +81,12 @@ std::vector<std::string> system_versions(const std::string& library) {
   for (const auto& m : loaded_modules()) {
     if (!m.is_program && m.name == library && is_system_path(m.path)) return versions_defined_by(m.path);
   }
-  const std::array<std::string, 6> folders = {std::string("/lib/") + library_folder, std::string("/usr/lib/") + library_folder,
-                                              "/lib64", "/usr/lib64", "/lib", "/usr/lib"};
+  const std::array<std::string, 6> folders = {std::string("/lib/") + library_folder,
+                                              std::string("/usr/lib/") + library_folder,
+                                              "/lib64",
+                                              "/usr/lib64",
+                                              "/lib",
+                                              "/usr/lib"};
   for (const auto& folder : folders) {
     auto found = versions_defined_by(folder + "/" + library);
     if (!found.empty()) return found;

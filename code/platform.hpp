@@ -1,7 +1,7 @@
 // What a machine offers a program and what a program asks of a machine, as values that travel.
 //
-// Promises: pure values. machine is the ELF e_machine; isa_level is N of x86-64-vN (0 on other machines); library versions
-// are dotted texts ("2.36", "3.4.30") or empty when there is none.
+// Promises: pure values. machine is the ELF e_machine; isa_level is N of x86-64-vN (0 on other machines); library
+// versions are dotted texts ("2.36", "3.4.30") or empty when there is none.
 #pragma once
 
 #include <cstdint>

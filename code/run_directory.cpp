@@ -19,7 +19,7 @@ constexpr int lock_tries = 8;
 /// Locks a mark; empty if somebody holds it or it was removed meanwhile.
 descriptor lock_mark(int base, const std::string& name, int flags) {
   descriptor fd(::openat(base, name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600));
-  struct stat s{};
+  struct stat s {};
   if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 || ::fstat(fd.get(), &s) != 0) return {};
   if (s.st_nlink == 0) {
     errno = EAGAIN;

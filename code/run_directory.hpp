@@ -1,7 +1,9 @@
-// Files that must have a path while a program runs: one private folder per image, gone with its owner even after a crash.
+// Files that must have a path while a program runs: one private folder per image, gone with its owner even after a
+// crash.
 //
-// Layout: <base>/<random> is a process's own directory, <base>/<random>.lock its flock'ed mark of life, <base>/<random>/<n> one
-// image's folder. A directory whose mark can be locked belongs to nobody any more and is swept by the next process.
+// Layout: <base>/<random> is a process's own directory, <base>/<random>.lock its flock'ed mark of life,
+// <base>/<random>/<n> one image's folder. A directory whose mark can be locked belongs to nobody any more and is swept
+// by the next process.
 // Promises: everything is mode 0700 and named by this process alone. Threads: one at a time.
 #pragma once
 

@@ -1,7 +1,7 @@
 // Anonymous memory that a program can be started from, and copying that hashes what it copies.
 //
-// Promises: after seal() nobody, this process included, can change the bytes; so what was hashed while it was copied is what is
-// executed (docs/security.md T18). Must not know: images, the store.
+// Promises: after seal() nobody, this process included, can change the bytes; so what was hashed while it was copied is
+// what is executed (docs/security.md T18). Must not know: images, the store.
 #pragma once
 
 #include <optional>

@@ -49,12 +49,16 @@ std::vector<shelf::entry> shelf::entries() const {
   for (const auto& name : names_in(fd())) {
     const auto content = digest_in(name);
     const auto s = content ? stat_own_file(fd(), name) : std::nullopt;
-    if (s) out.push_back({*content, static_cast<std::uint64_t>(s->st_size), s->st_mtim.tv_sec * 1'000'000'000 + s->st_mtim.tv_nsec});
+    if (s)
+      out.push_back(
+          {*content, static_cast<std::uint64_t>(s->st_size), s->st_mtim.tv_sec * 1'000'000'000 + s->st_mtim.tv_nsec});
   }
   return out;
 }
 
-bool shelf::has(const auth::digest& content) const { return directory_ && stat_own_file(fd(), to_hex(content)).has_value(); }
+bool shelf::has(const auth::digest& content) const {
+  return directory_ && stat_own_file(fd(), to_hex(content)).has_value();
+}
 
 descriptor shelf::open(const auth::digest& content) const {
   return directory_ ? open_own_file(fd(), to_hex(content)) : descriptor();
@@ -77,7 +81,8 @@ std::optional<shelf::partial> shelf::begin() {
     errno = EROFS;
     return std::nullopt;
   }
-  // Locked, so that sweepers of other processes leave it alone; they can be faster than the lock, then another name is taken.
+  // Locked, so that sweepers of other processes leave it alone; they can be faster than the lock, then another name is
+  // taken.
   for (int i = 0; i < name_tries; ++i) {
     const auto name = std::string(partial_beginning) + random_name();
     descriptor fd(::openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));

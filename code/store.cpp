@@ -58,9 +58,7 @@ store_state::store_state(const store::options& o) : settings(o), disk(open_store
 
 store_state::~store_state() { ::rmdir(shared_memory_base().c_str()); }  // only goes if it is there, ours and empty
 
-bool store_state::has(const auth::digest& content) const {
-  return disk.has(content) || in_memory(content) != nullptr;
-}
+bool store_state::has(const auth::digest& content) const { return disk.has(content) || in_memory(content) != nullptr; }
 
 void store_state::touch(const auth::digest& content) const { disk.touch(content); }
 
@@ -109,9 +107,8 @@ bool store_state::evict_one() {
 
 bool store_state::drop_memory() {
   std::erase_if(memory, [](const auto& e) { return e.second.used.expired(); });
-  const auto idle = std::find_if(memory.begin(), memory.end(), [this](const auto& e) {
-    return e.second.keep != nullptr && !is_protected(e.first);
-  });
+  const auto idle = std::find_if(memory.begin(), memory.end(),
+                                 [this](const auto& e) { return e.second.keep != nullptr && !is_protected(e.first); });
   if (idle == memory.end()) return false;
   fresh.erase(idle->first);
   memory.erase(idle);
@@ -128,8 +125,9 @@ void store_state::make_room(std::uint64_t size) {
   count_stored();
   while (numbers.bytes_stored + reserved > settings.limit_bytes - size) {
     if (!evict_one() && !drop_memory()) {
-      throw error(errc::overloaded, "the node's store of " + mebibytes(settings.limit_bytes) +
-                                        " is full of programs that arrive at this moment: start it with a larger --cache-size");
+      throw error(errc::overloaded,
+                  "the node's store of " + mebibytes(settings.limit_bytes) +
+                      " is full of programs that arrive at this moment: start it with a larger --cache-size");
     }
     count_stored();
   }

@@ -1,14 +1,14 @@
 // A node's images by SHA-256: bounded, checked while being sealed, never named by a peer.
 //
-// Promises: a file's name is 64 hexadecimal digits computed here; nothing is executed that was not hashed while it was copied
-// into a sealed memfd (or a 0500 file in a 0700 directory); at most `limit` bytes on disk, least recently used go first; a
-// partial or damaged file is never found; several nodes of one user may share the directory.
+// Promises: a file's name is 64 hexadecimal digits computed here; nothing is executed that was not hashed while it was
+// copied into a sealed memfd (or a 0500 file in a 0700 directory); at most `limit` bytes on disk, least recently used
+// go first; a partial or damaged file is never found; several nodes of one user may share the directory.
 // When the disk is full or read-only, content is kept in memory for as long as it is in use.
 // Threads: the node's I/O thread only.
 #pragma once
 
-#include <filesystem>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -31,7 +31,8 @@ class store {
   struct options {
     std::filesystem::path directory;  ///< made 0700 if missing; refused if others can write it or it is not ours
     std::uint64_t limit_bytes = 2ULL << 30U;
-    bool allow_memfd = true;  ///< false: programs run from 0500 files, as where the kernel forbids executable memory files
+    /// False: programs run from 0500 files, as where the kernel forbids executable memory files.
+    bool allow_memfd = true;
   };
   struct counters {
     std::uint64_t bytes_received = 0, modules_received = 0;
@@ -43,7 +44,8 @@ class store {
   /// Thrown by open(): these modules must be sent (again).
   class missing : public error {
    public:
-    missing(std::vector<std::uint16_t> which, const std::string& text) : error(errc::bad_message, text), which_(std::move(which)) {}
+    missing(std::vector<std::uint16_t> which, const std::string& text)
+        : error(errc::bad_message, text), which_(std::move(which)) {}
     const std::vector<std::uint16_t>& modules() const { return which_; }
 
    private:
@@ -54,28 +56,30 @@ class store {
   explicit store(const options& o);
   ~store();
 
-  /// True if the content is here in full (verified when it is opened, not now). Counts as a use: it is not the next to go.
+  /// True if the content is here in full (verified when it is opened, not now). Counts as a use: it is not the next to
+  /// go.
   bool has(const auth::digest& content) const;
 
-  /// Takes the pieces of one module in order, then checks the hash. Must not outlive the store; nothing is kept if it goes
-  /// before finish().
+  /// Takes the pieces of one module in order, then checks the hash. Must not outlive the store; nothing is kept if it
+  /// goes before finish().
   class incoming {
    public:
     virtual ~incoming() = default;
     /// False if the piece is out of order or goes beyond the announced size.
     virtual bool append(std::uint64_t offset, byte_view piece) = 0;
     virtual bool complete() const = 0;
-    /// Puts it into the store. Empty error code on success; bad_message if the hash is wrong or bytes are missing; an error of
-    /// the system if there was neither disk nor memory for it. Call once.
+    /// Puts it into the store. Empty error code on success; bad_message if the hash is wrong or bytes are missing; an
+    /// error of the system if there was neither disk nor memory for it. Call once.
     virtual std::error_code finish() = 0;
   };
-  /// Makes room first. Throws pp::error in words: unfit_node if it is larger than the whole store, overloaded if the store is full
-  /// of what is being received at this moment.
+  /// Makes room first. Throws pp::error in words: unfit_node if it is larger than the whole store, overloaded if the
+  /// store is full of what is being received at this moment.
   std::unique_ptr<incoming> receive(const auth::digest& content, std::uint64_t size);
 
   /// Everything needed to start a worker of this image. The same object for the same image while somebody holds it.
-  /// Requires: `encoded` decodes to `m`. Throws `missing` if a module is missing or damaged (then it is forgotten), and other
-  /// pp::errors in words if neither memfd nor file can be executed or there is no room. What it gives may outlive the store.
+  /// Requires: `encoded` decodes to `m`. Throws `missing` if a module is missing or damaged (then it is forgotten), and
+  /// other pp::errors in words if neither memfd nor file can be executed or there is no room. What it gives may outlive
+  /// the store.
   std::shared_ptr<const launchable> open(const manifest& m, byte_view encoded);
 
   const counters& numbers() const;

@@ -104,8 +104,9 @@ class opener {
       if (why == 0) return;
     }
     if (why != EACCES) no_room(why);
-    throw error(errc::unfit_node, "the node cannot execute files in its cache directory nor in /dev/shm (mounted noexec?): "
-                                  "start it with another --cache-dir");
+    throw error(errc::unfit_node,
+                "the node cannot execute files in its cache directory nor in /dev/shm (mounted noexec?): "
+                "start it with another --cache-dir");
   }
 
   int place_files_in(const std::shared_ptr<run_directory>& place) {
@@ -152,7 +153,8 @@ class opener {
     return ::faccessat(folder.fd(), name.c_str(), X_OK, 0) == 0 ? 0 : errno;
   }
 
-  /// A plugin that was opened by its file name is known to other objects by its SONAME, which must be found here as well.
+  /// A plugin that was opened by its file name is known to other objects by its SONAME, which must be found here as
+  /// well.
   int link_soname(const std::string& name) {
     const int folder = out_.library_folder->fd();
     const descriptor fd = open_own_file(folder, name);

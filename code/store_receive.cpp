@@ -95,7 +95,7 @@ class receiving final : public store::incoming {
   auth::sha256_stream hash_;
   std::optional<shelf::partial> file_;
   descriptor memory_;  ///< instead of file_
-  int failure_ = 0;  ///< errno of what could be done neither on disk nor in memory
+  int failure_ = 0;    ///< errno of what could be done neither on disk nor in memory
 };
 
 }  // namespace

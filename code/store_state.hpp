@@ -1,7 +1,7 @@
 // The inside of the store, shared by the files that receive content, keep it and open it.
 //
-// Private to store*.cpp. Promises: `reserved` is the sum of the sizes of all content that is being received, so that what is here
-// and what is on its way stay below the limit together.
+// Private to store*.cpp. Promises: `reserved` is the sum of the sizes of all content that is being received, so that
+// what is here and what is on its way stay below the limit together.
 #pragma once
 
 #include <map>
@@ -30,7 +30,8 @@ struct store_state {
   /// Damaged content; it will be asked for again.
   void forget(const auth::digest& content);
   void make_room(std::uint64_t size);
-  /// For a disk that is full although the limit is not reached: removes the least recently used; false if there is none.
+  /// For a disk that is full although the limit is not reached: removes the least recently used; false if there is
+  /// none.
   bool evict_one();
   void count_stored();
   std::shared_ptr<memory_content> in_memory(const auth::digest& content) const;

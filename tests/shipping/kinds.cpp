@@ -119,7 +119,8 @@ void check_lambdas(pp::client& client) {
   expect("lambda that calls another file", client.submit([](int x) { return part::doubled(x); }, 5).get(), 10);
   expect("lambda around a system function", client.submit([](double x) { return std::sqrt(x); }, 16).get(), 4.0);
   const std::map<std::string, std::vector<int>> map{{"a", {1, 2}}, {"b", {3}}};
-  expect("containers", client.submit([](const std::map<std::string, std::vector<int>>& m) { return m; }, map).get(), map);
+  expect("containers", client.submit([](const std::map<std::string, std::vector<int>>& m) { return m; }, map).get(),
+         map);
 }
 
 void check_objects(pp::client& client) {
@@ -141,13 +142,15 @@ void check_exceptions(pp::client& client) {
   }
 }
 
-/// The pointer lies in the C library (not sent: refused with advice), in the program (-static), or in its jump table (-no-pie).
+/// The pointer lies in the C library (not sent: refused with advice), in the program (-static), or in its jump table
+/// (-no-pie).
 void check_system_function(pp::client& client) {
   try {
     expect("system function", client.submit(static_cast<double (*)(double)>(std::sqrt), 16).get(), 4.0);
   } catch (const pp::error& e) {
     expect("system function's code", e.code() == pp::errc::not_shippable, true);
-    expect("system function's advice", std::string(e.what()).find("wrap the call in a lambda") != std::string::npos, true);
+    expect("system function's advice", std::string(e.what()).find("wrap the call in a lambda") != std::string::npos,
+           true);
   }
 }
 

@@ -1,4 +1,5 @@
-// A plugin: never linked, opened with dlopen by the program before it submits. PLUGIN_NUMBER makes several different ones.
+// A plugin: never linked, opened with dlopen by the program before it submits. PLUGIN_NUMBER makes several different
+// ones.
 #include <pp/client.hpp>
 
 namespace {

@@ -1,4 +1,5 @@
-// Programs that travel, built in every way: each runs against a node of its own twice, and sends no code the second time.
+// Programs that travel, built in every way: each runs against a node of its own twice, and sends no code the second
+// time.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,7 +40,9 @@ class one_node {
  public:
   one_node() : node_(cluster_.start_node("node", 1)) { cluster_.set("PP_NODES", node_->address()); }
 
-  child_process::parameters command(std::vector<std::string> arguments) const { return cluster_.command(std::move(arguments)); }
+  child_process::parameters command(std::vector<std::string> arguments) const {
+    return cluster_.command(std::move(arguments));
+  }
   finished_process run(std::vector<std::string> arguments) const { return run_program(command(std::move(arguments))); }
   cluster& in() { return cluster_; }
   pp::test::node& node() { return *node_; }

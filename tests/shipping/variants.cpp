@@ -1,8 +1,8 @@
-// One program, built in many ways (CMakeLists.txt); the driver runs each against a node. It takes its nodes and its key from the
-// environment and runs nothing on this machine but through them.
+// One program, built in many ways (CMakeLists.txt); the driver runs each against a node. It takes its nodes and its key
+// from the environment and runs nothing on this machine but through them.
 //
-// Arguments: --fifo PATH: wait after pp::init until somebody writes there.  --plugin PATH: open it and use it, may be repeated.
-// --illegal: submit an illegal instruction.
+// Arguments: --fifo PATH: wait after pp::init until somebody writes there.  --plugin PATH: open it and use it, may be
+// repeated. --illegal: submit an illegal instruction.
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -58,7 +58,8 @@ int check_plugin(pp::client& client, const std::string& path) {
   auto* const function = symbol_of<int(int)>(plugin, "plugin_function");
   int wrong = 0;
   if (client.submit(function, 4).get() != function(4)) wrong += std::printf("wrong: function of %s\n", path.c_str());
-  if (!symbol_of<bool(pp::client&)>(plugin, "plugin_submits")(client)) wrong += std::printf("wrong: decoders of %s\n", path.c_str());
+  if (!symbol_of<bool(pp::client&)>(plugin, "plugin_submits")(client))
+    wrong += std::printf("wrong: decoders of %s\n", path.c_str());
   return wrong;
 }
 #else
@@ -91,7 +92,8 @@ int run(const settings& s) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A program that looks at its arguments before pp::init sees the user's in the client, and none that it does not know in a worker.
+  // A program that looks at its arguments before pp::init sees the user's in the client, and none that it does not know
+  // in a worker.
   const settings s = parse(argc, argv);
   pp::init(argc, argv);
   try {

@@ -33,22 +33,28 @@ needs with(void (*change)(needs&)) {
 INSTANTIATE_TEST_SUITE_P(
     Table, FitRefusal,
     testing::Values(
-        unfit_case{"machine", with([](needs& n) { n.machine = EM_AARCH64; }),
-                   "the program is built for AArch64 (ARM, 64 bits), the node is x86-64: run the same program, built for it, on "
-                   "such a machine"},
-        unfit_case{"unknown_machine", with([](needs& n) { n.machine = 9999; }),
-                   "the program is built for processor type 9999 (ELF e_machine), the node is x86-64: run the same program, "
-                   "built for it, on such a machine"},
-        unfit_case{"isa_level", with([](needs& n) { n.isa_level = 4; }),
-                   "the program needs a processor of level x86-64-v4, the node has x86-64-v3: build with -march=x86-64-v3"},
-        unfit_case{"glibc", with([](needs& n) { n.glibc = "2.38"; }),
-                   "the program needs glibc 2.38, the node has glibc 2.36: build on the older system or link with -static-pie"},
-        unfit_case{"glibcxx", with([](needs& n) { n.glibcxx = "3.4.32"; }),
-                   "the program needs libstdc++ with GLIBCXX_3.4.32, the node has libstdc++ with GLIBCXX_3.4.30: build on the "
-                   "older system or link with -static-libstdc++ -static-libgcc"},
-        unfit_case{"cxxabi", with([](needs& n) { n.cxxabi = "1.3.14"; }),
-                   "the program needs libstdc++ with CXXABI_1.3.14, the node has libstdc++ with CXXABI_1.3.13: build on the "
-                   "older system or link with -static-libstdc++ -static-libgcc"}),
+        unfit_case{
+            "machine", with([](needs& n) { n.machine = EM_AARCH64; }),
+            "the program is built for AArch64 (ARM, 64 bits), the node is x86-64: run the same program, built for it, on "
+            "such a machine"},
+        unfit_case{
+            "unknown_machine", with([](needs& n) { n.machine = 9999; }),
+            "the program is built for processor type 9999 (ELF e_machine), the node is x86-64: run the same program, "
+            "built for it, on such a machine"},
+        unfit_case{
+            "isa_level", with([](needs& n) { n.isa_level = 4; }),
+            "the program needs a processor of level x86-64-v4, the node has x86-64-v3: build with -march=x86-64-v3"},
+        unfit_case{
+            "glibc", with([](needs& n) { n.glibc = "2.38"; }),
+            "the program needs glibc 2.38, the node has glibc 2.36: build on the older system or link with -static-pie"},
+        unfit_case{
+            "glibcxx", with([](needs& n) { n.glibcxx = "3.4.32"; }),
+            "the program needs libstdc++ with GLIBCXX_3.4.32, the node has libstdc++ with GLIBCXX_3.4.30: build on the "
+            "older system or link with -static-libstdc++ -static-libgcc"},
+        unfit_case{
+            "cxxabi", with([](needs& n) { n.cxxabi = "1.3.14"; }),
+            "the program needs libstdc++ with CXXABI_1.3.14, the node has libstdc++ with CXXABI_1.3.13: build on the "
+            "older system or link with -static-libstdc++ -static-libgcc"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(Fit, AcceptsWhatIsOlderOrEqual) {

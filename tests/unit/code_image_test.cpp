@@ -121,7 +121,7 @@ TEST(Image, LeavesOutDebugSectionsAndNamesNoSections) {
   EXPECT_EQ(header.e_shoff, 0U);
   EXPECT_EQ(header.e_shnum, 0U);
   EXPECT_EQ(header.e_shstrndx, 0U);
-  struct stat s{};
+  struct stat s {};
   ASSERT_EQ(::stat("/proc/self/exe", &s), 0);
   EXPECT_LT(file.size(), static_cast<std::size_t>(s.st_size));  // at least the section table itself is left out
 }
@@ -258,19 +258,20 @@ TEST(Image, LaunchableIsThisVeryProgram) {
   EXPECT_EQ(l->encoded, i->encoded());
   EXPECT_EQ(l->library_path, "");
   EXPECT_NE(::fcntl(l->program, F_GETFD) & FD_CLOEXEC, 0);
-  struct stat ours{}, theirs{};
+  struct stat ours {
+  }, theirs{};
   ASSERT_EQ(::stat("/proc/self/exe", &ours), 0);
   ASSERT_EQ(::fstat(l->program, &theirs), 0);
   EXPECT_EQ(ours.st_ino, theirs.st_ino);
 }
 
 TEST(SystemPath, IsWhatTheDistributionOwns) {
-  for (const char* path : {"/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2", "/usr/lib/libz.so", "/usr/lib64/x.so",
-                           "/usr/libexec/x.so", "/usr/local/../lib/x.so"}) {
+  for (const char* path : {"/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2", "/usr/lib/libz.so",
+                           "/usr/lib64/x.so", "/usr/libexec/x.so", "/usr/local/../lib/x.so"}) {
     EXPECT_TRUE(is_system_path(path)) << path;
   }
-  for (const char* path : {"/usr/local/lib/x.so", "/opt/app/lib/x.so", "/home/a/x.so", "/library/x.so", "/usr/lib/../../opt/x.so",
-                           "lib/x.so"}) {
+  for (const char* path : {"/usr/local/lib/x.so", "/opt/app/lib/x.so", "/home/a/x.so", "/library/x.so",
+                           "/usr/lib/../../opt/x.so", "lib/x.so"}) {
     EXPECT_FALSE(is_system_path(path)) << path;
   }
 }

@@ -130,7 +130,7 @@ TEST(StoreDirectory, IsMadeForItsUserAlone) {
   o.directory = dir / "new/parents/cache";
   const store s(o);
   for (const char* made : {"new", "new/parents", "new/parents/cache", "new/parents/cache/run"}) {
-    struct stat st{};
+    struct stat st {};
     ASSERT_EQ(::stat((dir / made).c_str(), &st), 0);
     EXPECT_EQ(st.st_mode & 07777U, 0700U) << made;
   }
@@ -261,14 +261,15 @@ TEST(StoreSweep, RemovesALinkAndNotWhatItPointsTo) {
   EXPECT_TRUE(fs::exists(dir / "precious/file"));
 }
 
-/// Runs `body(directory)` in a child process with its own file system of one MiB at `directory`; its failed EXPECTs are the
-/// exit status. -1 if this machine does not let us mount.
+/// Runs `body(directory)` in a child process with its own file system of one MiB at `directory`; its failed EXPECTs are
+/// the exit status. -1 if this machine does not let us mount.
 template <class F>
 int on_a_small_disk(const fs::path& directory, F&& body) {
   std::cout.flush();
   const pid_t child = ::fork();
   if (child == 0) {
-    const bool can_mount = ::unshare(CLONE_NEWNS) == 0 && ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+    const bool can_mount = ::unshare(CLONE_NEWNS) == 0 &&
+                           ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
                            ::mount("none", directory.c_str(), "tmpfs", 0, "size=1m,mode=0700") == 0;
     if (!can_mount) ::_exit(77);
     body(directory);

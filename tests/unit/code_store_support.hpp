@@ -43,7 +43,8 @@ inline std::error_code put(store& s, const content& c) {
 
 inline manifest manifest_of(const std::vector<content>& parts) {
   manifest m;
-  for (const auto& c : parts) m.modules.push_back({"module" + std::to_string(m.modules.size()), c.text.size(), c.hash, {}});
+  for (const auto& c : parts)
+    m.modules.push_back({"module" + std::to_string(m.modules.size()), c.text.size(), c.hash, {}});
   return m;
 }
 

@@ -33,7 +33,7 @@ TEST(Store, OpensAProgramAsSealedMemory) {
   EXPECT_EQ(l->program_path, "");
   EXPECT_EQ(l->library_path, "");
   EXPECT_EQ(everything_in(l->program), program.text);
-  struct stat st{};
+  struct stat st {};
   ASSERT_EQ(::fstat(l->program, &st), 0);
   EXPECT_EQ(st.st_mode & 07777U, 0500U);
   EXPECT_NE(::fcntl(l->program, F_GETFD) & FD_CLOEXEC, 0);
@@ -104,7 +104,7 @@ TEST(Store, FallsBackToAFileThatOnlyItsOwnerCanRun) {
   put(s, program);
   auto l = open(s, {program});
   const std::string path = l->program_path;
-  struct stat st{};
+  struct stat st {};
   ASSERT_EQ(::stat(path.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 07777U, 0500U);
   ASSERT_EQ(::stat(std::filesystem::path(path).parent_path().c_str(), &st), 0);
@@ -123,7 +123,7 @@ TEST(Store, SharedObjectsLieInOneFolderThatGoesWithTheImage) {
   const std::filesystem::path folder = l->library_path;
   EXPECT_THAT(files_below(folder), testing::ElementsAre("module1", "module2"));
   EXPECT_EQ(read_file(folder / "module1"), one.text);
-  struct stat st{};
+  struct stat st {};
   ASSERT_EQ(::stat(folder.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 07777U, 0700U);
   ASSERT_EQ(::stat((folder / "module2").c_str(), &st), 0);
@@ -300,7 +300,8 @@ TEST(Store, ContentLargerThanTheStoreIsRefusedInWords) {
     FAIL();
   } catch (const error& e) {
     EXPECT_EQ(e.code(), errc::unfit_node);
-    EXPECT_STREQ(e.what(), "a file of the program has 6 MiB, the node keeps at most 3 MiB: start it with a larger --cache-size");
+    EXPECT_STREQ(e.what(),
+                 "a file of the program has 6 MiB, the node keeps at most 3 MiB: start it with a larger --cache-size");
   }
 }
 
