@@ -1,10 +1,10 @@
 // Which worker gets which job, fairly between owners: events in, actions out.
 //
 // Promises: at most `slots` worker processes; every job leaves exactly once, by on_result() or by one action; at most
-// claim_slots sequences of a pipe are outstanding; an owner with queued jobs and no worker waits for one job of another owner at
-// most, plus the start of a worker (and a time slice of 50 ms when there are more owners than slots). Jobs taken back or not
-// begun when a worker died keep their place at the front of the queue.
-// Events only take notes; settle() decides, once per batch of events. Pure: no I/O, no clock; claim words are asked through
+// claim_slots sequences of a pipe are outstanding; an owner with queued jobs and no worker waits for one job of
+// another owner at most, plus the start of a worker (and a time slice of 50 ms when there are more owners than
+// slots). Jobs taken back or not begun when a worker died keep their place at the front of the queue. Events only
+// take notes; settle() decides, once per batch of events. Pure: no I/O, no clock; claim words are asked through
 // `claims`. Must not know: processes, bytes, clients.
 #pragma once
 

@@ -49,8 +49,8 @@ std::uint32_t dispatch::choose_stream(worker_id w) const {
     if (streams_[s].owner == me.tail) same = s;
   }
   if (same == nothing || same == best || me.live == 0) return best;
-  // The odd slot goes round, but only while no other worker is changing from one owner to another: two changes on their way at
-  // once could meet, and one owner would run on all workers for the length of a job.
+  // The odd slot goes round, but only while no other worker is changing from one owner to another: two changes on
+  // their way at once could meet, and one owner would run on all workers for the length of a job.
   return is_short_of(streams_[best].owner, me.tail) || !is_any_changing(w) ? best : same;
 }
 
@@ -62,7 +62,8 @@ bool dispatch::is_short_of(std::uint32_t one, std::uint32_t other) const {
 bool dispatch::is_any_changing(worker_id but) const {
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
-    if (w != but && me.group == workers_[but].group && me.takes_jobs() && me.live > 1 && owner_of_first(w) != me.tail) return true;
+    if (w == but || me.group != workers_[but].group || !me.takes_jobs()) continue;
+    if (me.live > 1 && owner_of_first(w) != me.tail) return true;
   }
   return false;
 }
@@ -89,7 +90,8 @@ bool dispatch::displace(candidate who) {
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
     if (!me.takes_jobs() || me.group != s.group || me.live < 2 || me.live_long == 0 || me.tail == s.owner) continue;
-    if (owner_of_first(w) != me.tail || !is_short_of(s.owner, me.tail)) continue;  // its turn comes already, or is not due
+    // Else its turn comes already, or is not due.
+    if (owner_of_first(w) != me.tail || !is_short_of(s.owner, me.tail)) continue;
     bool took = false;
     for (auto q = me.next; q-- > me.head && me.live > 1;) {
       const auto j = me.at(q);

@@ -6,11 +6,11 @@
 namespace pp::worker {
 namespace {
 
-constexpr auto work_ahead = std::chrono::milliseconds(20);    // in one worker's pipe, for short jobs
-constexpr auto short_job = std::chrono::milliseconds(1);      // above it no more than two jobs are bound to a worker
-constexpr auto time_slice = std::chrono::milliseconds(50);    // a worker serves its image this long before it must make room
-constexpr auto orphan_limit = std::chrono::seconds(60);       // how long workers are kept warm for an image without owners
-constexpr std::size_t most_pipe_bytes = 4U << 20U;            // ahead in one pipe, beyond the job that comes first
+constexpr auto work_ahead = std::chrono::milliseconds(20);  // in one worker's pipe, for short jobs
+constexpr auto short_job = std::chrono::milliseconds(1);    // above it no more than two jobs are bound to a worker
+constexpr auto time_slice = std::chrono::milliseconds(50);  // a worker serves this long before it must make room
+constexpr auto orphan_limit = std::chrono::seconds(60);     // workers of an image without owners are kept warm
+constexpr std::size_t most_pipe_bytes = 4U << 20U;          // ahead in one pipe, beyond the job that comes first
 
 }  // namespace
 
@@ -128,7 +128,8 @@ void dispatch::retire() {
 void dispatch::forget_groups() {
   for (group_id g = 0; g < groups_.size(); ++g) {
     auto& group = groups_[g];
-    if (!group.is_used || !group.had_jobs || !group.streams.empty() || group.workers > 0 || group.reserved > 0) continue;
+    if (!group.is_used || !group.had_jobs || !group.streams.empty()) continue;
+    if (group.workers > 0 || group.reserved > 0) continue;
     group.is_used = false;
     groups_.erase(g);
     actions_.push_back({action::kind::forget_group, nothing, g});
@@ -202,7 +203,8 @@ worker_id dispatch::idle_victim(group_id wanted) const {
   return best;
 }
 
-/// How many slots the owner that this worker serves, or is about to serve, has with it; 0 if that is `other`, or nobody.
+/// How many slots the owner that this worker serves, or is about to serve, has with it; 0 if that is `other`, or
+/// nobody.
 std::uint32_t dispatch::share_with_worker(worker_id w, std::uint32_t other) const {
   const auto tail = workers_[w].tail;
   const auto next = tail == nothing ? choose_stream(w) : nothing;

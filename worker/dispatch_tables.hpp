@@ -1,7 +1,7 @@
 // The records of dispatch: jobs, streams, owners, groups, workers; indexes instead of pointers, memory used again.
 //
-// A group is one image of one key; a stream is what one owner has of one group. A job stands either in its stream's queue or in
-// one worker's pipe. Pure. Must not know: how any of this is decided.
+// A group is one image of one key; a stream is what one owner has of one group. A job stands either in its stream's
+// queue or in one worker's pipe. Pure. Must not know: how any of this is decided.
 #pragma once
 
 #include <array>
@@ -84,12 +84,12 @@ struct group_record {
   std::uint32_t reserved = 0;  ///< slots being emptied for this group
   std::uint32_t workers = 0;   ///< processes, whatever they do
   std::uint32_t start_failures = 0;
-  bool ever_ran = false;       ///< a job of this image has ended here by itself
-  time_point not_before{};     ///< back-off after a worker died at its start
+  bool ever_ran = false;    ///< a job of this image has ended here by itself
+  time_point not_before{};  ///< back-off after a worker died at its start
   time_point last_failure{};
   std::string unfit_reason;
   time_point unfit_until{};
-  time_point orphan_since{};   ///< when the last stream went
+  time_point orphan_since{};  ///< when the last stream went
   std::vector<std::uint32_t> streams;
 };
 
@@ -112,7 +112,8 @@ struct worker_record {
   std::array<job_ref, claim_slots> pipe{};  ///< by sequence; nothing = taken back
 
   std::uint64_t span() const { return next - head; }
-  /// How many sequences may be sent. One slot stays free: the worker writes `done` after its result, perhaps after we read it.
+  /// How many sequences may be sent. One slot stays free: the worker writes `done` after its result, perhaps after we
+  /// read it.
   std::uint64_t room() const { return claim_slots - 1 - span(); }
   job_ref& at(std::uint64_t sequence) { return pipe[sequence % claim_slots]; }
   job_ref at(std::uint64_t sequence) const { return pipe[sequence % claim_slots]; }

@@ -8,8 +8,8 @@
 namespace pp::worker {
 namespace {
 
-// Taking back leaves a hole in the pipe until the worker has passed it, which only a later result shows. Holes may fill this much
-// of the claim slots; what is sent after that stays, so its results come and free the rest.
+// Taking back leaves a hole in the pipe until the worker has passed it, which only a later result shows. Holes may
+// fill this much of the claim slots; what is sent after that stays, so its results come and free the rest.
 constexpr std::uint64_t most_span_for_take_back = claim_slots - 128;
 constexpr auto first_start_delay = std::chrono::milliseconds(100);
 constexpr std::uint32_t most_start_failures = 3;
@@ -203,8 +203,8 @@ void dispatch::finish_blamed(worker_id w, job_ref j, const ending& how, time_poi
   } else if (how.signal == SIGILL && !g.ever_ran) {
     push_front(j);
     declare_unfit(me.group,
-                  "illegal instruction: the program was built for a newer processor (for example with -march=native); build "
-                  "it for this one or without -march",
+                  "illegal instruction: the program was built for a newer processor (for example with "
+                  "-march=native); build it for this one or without -march",
                   now);
   } else {
     g.start_failures = 0;

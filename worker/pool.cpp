@@ -22,7 +22,8 @@ dispatch::limits limits_of(const pool_options& o) { return {o.slots, o.recycle_a
 /// In the list of those to be woken for as long as it lives.
 class waiting {
  public:
-  waiting(std::list<net::steady_timer*>& all, net::steady_timer& timer) : all_(all), place_(all.insert(all.end(), &timer)) {}
+  waiting(std::list<net::steady_timer*>& all, net::steady_timer& timer)
+      : all_(all), place_(all.insert(all.end(), &timer)) {}
   waiting(const waiting&) = delete;
   waiting& operator=(const waiting&) = delete;
   ~waiting() { all_.erase(place_); }
@@ -99,7 +100,7 @@ struct pool::impl final : claims, supervisor::listener {
   std::vector<program> programs;    ///< by group
   group_id last_group = nothing;
   std::vector<std::unique_ptr<supervisor>> workers;
-  std::vector<worker_end> ends;  ///< by worker, of the last one there
+  std::vector<worker_end> ends;     ///< by worker, of the last one there
   std::vector<job_bytes> payloads;  ///< by job
   std::vector<action> actions;
   std::vector<worker_id> to_flush;
@@ -175,7 +176,8 @@ net::awaitable<void> pool::impl::look_after() {
       net::error_code ignored;
       co_await look.async_wait(net::redirect_error(net::use_awaitable, ignored));
     } else {
-      co_await net::post(executor, net::use_awaitable);  // what callbacks asked for must not keep others from their turn
+      // What callbacks asked for must not keep others from their turn.
+      co_await net::post(executor, net::use_awaitable);
     }
     scheduled = false;
     if (!closing) settle();
@@ -196,33 +198,24 @@ void pool::impl::settle() {
 void pool::impl::carry_out(const action& a) {
   using kind = action::kind;
   switch (a.what) {
-    case kind::start:
-      return start(a);
+    case kind::start: return start(a);
     case kind::send:
       workers[a.worker]->road()->send_job(a.sequence, decide.job(a.job).attempt, payloads[a.job]);
       if (to_flush.empty() || to_flush.back() != a.worker) to_flush.push_back(a.worker);
       return;
-    case kind::stop:
-      return workers[a.worker]->finish(options.kill_grace);
-    case kind::kill:
-      return workers[a.worker]->kill();
-    case kind::not_started:
-      return take_away(a, not_started_result());
+    case kind::stop: return workers[a.worker]->finish(options.kill_grace);
+    case kind::kill: return workers[a.worker]->kill();
+    case kind::not_started: return take_away(a, not_started_result());
     case kind::crashed:
       ++numbers.jobs_crashed;
       return take_away(a, closing ? shutdown_result() : crash_result(ends[a.worker]));
-    case kind::unfit_job:
-      unfit_jobs.push_back(decide.job(a.job).id);
-      return release(a.job);
+    case kind::unfit_job: unfit_jobs.push_back(decide.job(a.job).id); return release(a.job);
     case kind::unfit:
       unfits.push_back({a.owner, programs[a.group].what->id, decide.unfit_reason(a.group), std::move(unfit_jobs)});
       unfit_jobs.clear();
       return;
-    case kind::dropped:
-      return release(a.job);
-    case kind::forget_group:
-      programs[a.group] = {};
-      return;
+    case kind::dropped: return release(a.job);
+    case kind::forget_group: programs[a.group] = {}; return;
   }
 }
 

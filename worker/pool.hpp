@@ -1,9 +1,10 @@
 // Keeps N workers alive and carries out what dispatch decides.
 //
-// One pool per node, and one in a client for its local workers. Owners are the node's sessions or the client. A worker serves
-// one image of one key and is replaced by one of another image when its slot is wanted.
-// Promises: every submitted job comes back exactly once through its owner's on_result or in on_unfit's list, unless the
-// owner is removed first (then its running workers are killed). Result payloads are whole RESULT payloads, passed on untouched.
+// One pool per node, and one in a client for its local workers. Owners are the node's sessions or the client. A
+// worker serves one image of one key and is replaced by one of another image when its slot is wanted.
+// Promises: every submitted job comes back exactly once through its owner's on_result or in on_unfit's list, unless
+// the owner is removed first (then its running workers are killed). Result payloads are whole RESULT payloads, passed
+// on untouched.
 // Threads: the I/O thread only. Must not know: clients, nodes, what is in a payload.
 #pragma once
 
@@ -30,7 +31,7 @@ struct program {
 struct pool_job {
   std::uint64_t id = 0;  ///< the owner's name for it, unique among its jobs here
   std::uint16_t attempt = 1;
-  bytes payload;         ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
+  bytes payload;  ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
 };
 
 /// What a pool tells its owner. Called from the I/O thread, never from inside submit() or recall().
@@ -49,18 +50,18 @@ class pool_owner {
 
 struct pool_options {
   unsigned slots = 1;
-  unsigned recycle_after = 0;  ///< jobs per worker process, 0 = no limit
-  unsigned max_window = 256;   ///< jobs in one worker's pipe when they are very short
-  duration start_limit = std::chrono::seconds(30);  ///< a worker that is not READY by then is killed, the image is unfit
+  unsigned recycle_after = 0;                       ///< jobs per worker process, 0 = no limit
+  unsigned max_window = 256;                        ///< jobs in one worker's pipe when they are very short
+  duration start_limit = std::chrono::seconds(30);  ///< a worker not READY by then is killed, the image unfit
   duration kill_grace = std::chrono::seconds(2);    ///< SIGTERM to SIGKILL when a pool closes
   std::vector<std::string> pass_environment;        ///< names added to the allow-list
 };
 
 struct pool_counters {
   std::uint64_t jobs_done = 0, jobs_crashed = 0, workers_started = 0, workers_crashed = 0;
-  unsigned running = 0;   ///< workers that have a job now
-  unsigned workers = 0;   ///< worker processes alive
-  unsigned queued = 0;    ///< jobs here that no worker has begun
+  unsigned running = 0;  ///< workers that have a job now
+  unsigned workers = 0;  ///< worker processes alive
+  unsigned queued = 0;   ///< jobs here that no worker has begun
 };
 
 class pool {
@@ -81,7 +82,8 @@ class pool {
   void drain();
   /// Completes when no job runs or is queued, or at `limit`.
   net::awaitable<void> wait_idle(time_point limit);
-  /// Ends every worker (its pipe is closed, then SIGTERM to its process group, then SIGKILL), reaps all, ends all tasks.
+  /// Ends every worker (its pipe is closed, then SIGTERM to its process group, then SIGKILL), reaps all, ends all
+  /// tasks.
   net::awaitable<void> close();
 
   /// 0 is allowed: workers end as soon as they are idle, queued jobs come back as code_not_started.

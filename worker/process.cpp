@@ -104,19 +104,15 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 
 std::string why_not_started(int error) {
   switch (error) {
-    case ENOEXEC:
-      return "the program cannot be started: this machine cannot run its file format";
+    case ENOEXEC: return "the program cannot be started: this machine cannot run its file format";
     case EACCES:
     case EPERM:
       return "the program cannot be started: executing it is not permitted here (noexec mount, or a security module)";
-    case ETXTBSY:
-      return "the program cannot be started: its file is still open for writing";
-    case ENOENT:
-      return "the program cannot be started: its file or its dynamic loader is missing here";
+    case ETXTBSY: return "the program cannot be started: its file is still open for writing";
+    case ENOENT: return "the program cannot be started: its file or its dynamic loader is missing here";
     case EAGAIN:
       return "the program cannot be started: no more processes are allowed (see ulimit -u and the cgroup's pids.max)";
-    default:
-      return "the program cannot be started";
+    default: return "the program cannot be started";
   }
 }
 
@@ -151,14 +147,27 @@ std::string_view name_of(std::string_view variable) { return variable.substr(0, 
 
 bool never_passes(std::string_view name) {
   if (begins_with(name, "PP_") || begins_with(name, "LD_")) return true;
-  constexpr std::array refused = {"SSLKEYLOGFILE", "OPENSSL_CONF", "OPENSSL_MODULES", "GLIBC_TUNABLES",
+  constexpr std::array refused = {"SSLKEYLOGFILE",         "OPENSSL_CONF",  "OPENSSL_MODULES", "GLIBC_TUNABLES",
                                   "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "GCONV_PATH"};
   return std::find(refused.begin(), refused.end(), name) != refused.end();
 }
 bool always_passes(std::string_view name) {
-  constexpr std::array allowed = {"PATH", "HOME", "LANG", "TZ", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR",
-                                  "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS",
-                                  "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"};
+  constexpr std::array allowed = {"PATH",
+                                  "HOME",
+                                  "LANG",
+                                  "TZ",
+                                  "USER",
+                                  "LOGNAME",
+                                  "SHELL",
+                                  "TERM",
+                                  "TMPDIR",
+                                  "ASAN_OPTIONS",
+                                  "UBSAN_OPTIONS",
+                                  "TSAN_OPTIONS",
+                                  "LSAN_OPTIONS",
+                                  "OMP_NUM_THREADS",
+                                  "OPENBLAS_NUM_THREADS",
+                                  "MKL_NUM_THREADS"};
   return begins_with(name, "LC_") || std::find(allowed.begin(), allowed.end(), name) != allowed.end();
 }
 
@@ -192,7 +201,9 @@ process process::spawn(const spawn_plan& plan, net::executor ex, bool use_pidfd)
 }
 
 process::process(process&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), ended_(std::move(other.ended_)), reaped_(std::exchange(other.reaped_, true)) {}
+    : pid_(std::exchange(other.pid_, -1)),
+      ended_(std::move(other.ended_)),
+      reaped_(std::exchange(other.reaped_, true)) {}
 
 process::~process() { PP_ASSERT(reaped_ || pid_ < 0); }
 
@@ -232,7 +243,8 @@ std::vector<std::string> worker_environment(const std::vector<std::string>& own,
     const bool named = std::find(plan.pass.begin(), plan.pass.end(), name) != plan.pass.end();
     if (!never_passes(name) && (named || always_passes(name))) out.push_back(variable);
   }
-  for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}) add_unless_set(out, name, "1");
+  for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
+    add_unless_set(out, name, "1");
   if (!plan.library_path.empty()) out.push_back("LD_LIBRARY_PATH=" + plan.library_path);
   out.push_back(std::string(worker_variable) + "=" + std::to_string(parent));
   return out;
@@ -240,7 +252,8 @@ std::vector<std::string> worker_environment(const std::vector<std::string>& own,
 
 std::vector<std::string> own_environment() {
   std::vector<std::string> out;
-  for (char** variable = ::environ; variable != nullptr && *variable != nullptr; ++variable) out.emplace_back(*variable);
+  for (char** variable = ::environ; variable != nullptr && *variable != nullptr; ++variable)
+    out.emplace_back(*variable);
   return out;
 }
 

@@ -1,9 +1,10 @@
 // One worker from outside: spawn, kill its whole tree, reap.
 //
-// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 as worker/control.hpp lists them and no
-// other, default signals, an empty mask, a session and process group of its own, and no variable that is not on the
-// allow-list. Works inside a program that has children and signal handlers of its own: SIGCHLD is left as it is and only our own
-// process ids are waited for. Threads: the I/O thread only; it must outlive the workers, whose parent-death signal follows it.
+// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 as worker/control.hpp lists them
+// and no other, default signals, an empty mask, a session and process group of its own, and no variable that is not
+// on the allow-list. Works inside a program that has children and signal handlers of its own: SIGCHLD is left as it
+// is and only our own process ids are waited for. Threads: the I/O thread only; it must outlive the workers, whose
+// parent-death signal follows it.
 // Must not know: what goes through the pipe.
 #pragma once
 
@@ -42,7 +43,7 @@ std::string describe(const exit_state& how);
 
 class process {
  public:
-  /// Throws system_error whose text says what could not be done; errors of exec itself are ENOEXEC, EACCES, ETXTBSY, ….
+  /// Throws system_error whose text says what could not be done: ENOEXEC, EACCES, ETXTBSY, … from exec.
   static process spawn(const spawn_plan& plan, net::executor ex, bool use_pidfd = true);
   process(process&& other) noexcept;
   process& operator=(process&&) noexcept = delete;
@@ -74,9 +75,11 @@ struct environment_plan {
   std::vector<std::string> pass;  ///< names added to the allow-list
   std::string library_path;       ///< LD_LIBRARY_PATH, left out if empty
 };
-/// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never pass, not even
-/// by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has one slot.
-std::vector<std::string> worker_environment(const std::vector<std::string>& own, const environment_plan& plan, pid_t parent);
+/// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never
+/// pass, not even by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has
+/// one slot.
+std::vector<std::string> worker_environment(const std::vector<std::string>& own, const environment_plan& plan,
+                                            pid_t parent);
 /// This process's own environment.
 std::vector<std::string> own_environment();
 

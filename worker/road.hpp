@@ -1,9 +1,10 @@
 // The road to a worker: jobs out, results back, and the claim words that tell which job has begun.
 //
-// One abstract class, because there will be two kinds: a stream socket pair (stream_road.hpp) and a ring in shared memory. Jobs
-// have a sequence, their number on this road from 0; the worker answers in that order and skips what was taken back.
-// Promises: send_job never blocks and never copies a large payload; what arrives is bounded before it is allocated; bytes
-// that make no sense end this road only (on_broken), never the process. Threads: the I/O thread only.
+// One abstract class, because there will be two kinds: a stream socket pair (stream_road.hpp) and a ring in shared
+// memory. Jobs have a sequence, their number on this road from 0; the worker answers in that order and skips what was
+// taken back.
+// Promises: send_job never blocks and never copies a large payload; what arrives is bounded before it is allocated;
+// bytes that make no sense end this road only (on_broken), never the process. Threads: the I/O thread only.
 // Must not know: whose jobs these are, what is in a payload.
 #pragma once
 
@@ -17,8 +18,8 @@
 
 namespace pp::worker {
 
-/// The bytes of a job while somebody may still have to send them. Large ones are shared with the road, which may be in the
-/// middle of writing them when the job is taken back and given to another worker.
+/// The bytes of a job while somebody may still have to send them. Large ones are shared with the road, which may be
+/// in the middle of writing them when the job is taken back and given to another worker.
 class job_bytes {
  public:
   static constexpr std::size_t largest_copied = 16 * 1024;

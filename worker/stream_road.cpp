@@ -207,7 +207,8 @@ net::awaitable<void> stream_road::read_results(road_events& to) {
 }
 
 void stream_road::drain(road_events& to) {
-  std::uint64_t reads = 2 * wire::max_message_bytes / first_buffer;  // a stray grandchild may hold the socket and write for ever
+  // Bounded, because a stray grandchild may hold the socket and write for ever.
+  std::uint64_t reads = 2 * wire::max_message_bytes / first_buffer;
   if (closed_) return;
   while (!is_over() && reads-- > 0 && read_once(to) == outcome::more) {
   }
@@ -251,19 +252,14 @@ void stream_road::parse(road_events& to) {
 void stream_road::deliver(const wire::frame_header& head, byte_view payload, road_events& to) {
   const bool more = (head.flags & wire::flag_more) != 0;
   switch (head.type) {
-    case wire::message_type::ready:
-      to.on_ready();
-      return;
+    case wire::message_type::ready: to.on_ready(); return;
     case wire::message_type::unfit: {
       const auto message = wire::decode_unfit(payload);
       to.on_unfit(message ? message->reason : "it gave no reason");
       return;
     }
-    case wire::message_type::result:
-      break;
-    default:
-      break_off("sent a message that no worker sends");
-      return;
+    case wire::message_type::result: break;
+    default: break_off("sent a message that no worker sends"); return;
   }
   if (head.job == 0) return break_off("sent a result of no job");
   if (assembling_job_ != 0 && assembling_job_ != head.job) return break_off("mixed the frames of two results");

@@ -1,9 +1,10 @@
 // The road to a worker over a stream socket pair, with the frames of wire/frame.hpp, and the control page beside it.
 //
-// Not net::channel, because there the frames of a large message alternate with other messages, while a worker counts whole
-// SUBMITs in the order they were sent: here one message ends before the next begins. The frames' job field is sequence + 1.
-// Outbound: small messages are joined in one buffer, large payloads are written from where they lie; one system call for all,
-// tried at once by flush() and, when the socket is full, by a waiting writer. Inbound: up to 256 KiB a read.
+// Not net::channel, because there the frames of a large message alternate with other messages, while a worker counts
+// whole SUBMITs in the order they were sent: here one message ends before the next begins. The frames' job field is
+// sequence + 1. Outbound: small messages are joined in one buffer, large payloads are written from where they lie;
+// one system call for all, tried at once by flush() and, when the socket is full, by a waiting writer. Inbound: up to
+// 256 KiB a read.
 // Threads: the I/O thread only. Must not know: whose jobs these are.
 #pragma once
 
@@ -71,14 +72,14 @@ class stream_road final : public road {
   std::deque<segment> queue_;
   std::size_t written_of_first_ = 0;
   std::size_t queued_bytes_ = 0;
-  bool blocked_ = false;         ///< the socket was full: only the waiting writer writes
+  bool blocked_ = false;  ///< the socket was full: only the waiting writer writes
   bool finishing_ = false;
   net::steady_timer writer_wake_;  ///< never fires; cancelled when blocked_ becomes true
 
   // Inbound.
   bytes buffer_;
   std::size_t filled_ = 0;
-  bytes assembling_;             ///< a RESULT of several frames; empty between
+  bytes assembling_;  ///< a RESULT of several frames; empty between
   std::uint64_t assembling_job_ = 0;
 };
 

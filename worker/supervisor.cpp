@@ -43,7 +43,9 @@ std::string tail_as_line(const bytes& text) {
   return line;
 }
 
-bool stands_for_every_start(int error) { return error == ENOEXEC || error == EACCES || error == EPERM || error == ENOENT; }
+bool stands_for_every_start(int error) {
+  return error == ENOEXEC || error == EACCES || error == EPERM || error == ENOENT;
+}
 
 }  // namespace
 
@@ -150,8 +152,10 @@ worker_end supervisor::could_not_start(const std::system_error& e) const {
 worker_end supervisor::describe_end() {
   worker_end end;
   const bool is_gone = process_->has_ended();
-  if (is_gone) end.how = process_->reap();
-  else process_->abandon();
+  if (is_gone)
+    end.how = process_->reap();
+  else
+    process_->abandon();
   end.was_asked = was_asked_;
   end.final = is_unfit_;
   if (!was_asked_ || !was_ready_) end.printed = read_after_crash(road_->page(), out_read_.get(), err_read_.get());

@@ -1,7 +1,8 @@
 // One worker from its start to its end: the process, the road to it, and what is known when it is gone.
 //
-// Promises: run() leaves no process of the worker's group, no descriptor and no coroutine behind, however it ends; every result
-// that was on the road is told before it completes. Threads: the I/O thread only. Must not know: whose jobs these are.
+// Promises: run() leaves no process of the worker's group, no descriptor and no coroutine behind, however it ends;
+// every result that was on the road is told before it completes. Threads: the I/O thread only. Must not know: whose
+// jobs these are.
 #pragma once
 
 #include <memory>
@@ -41,8 +42,8 @@ class supervisor final : private road_events {
   supervisor(net::executor ex, worker_id id, program what, const pool_options& options, listener& to);
   ~supervisor() override;
 
-  /// Starts the process; completes when all of it is gone. Must clean up, so a cancellation only makes it stop waiting for a
-  /// process that even SIGKILL did not end.
+  /// Starts the process; completes when all of it is gone. Must clean up, so a cancellation only makes it stop
+  /// waiting for a process that even SIGKILL did not end.
   net::awaitable<worker_end> run();
 
   /// Null before run() and when the worker could not be started.

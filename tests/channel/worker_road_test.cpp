@@ -131,9 +131,11 @@ TEST(WorkerRoad, BytesThatMakeNoSenseEndItInWords) {
       {"length above the limit", [](road_lab& l) { l.say(bytes(64, 0xFF)); }, "malformed frame"},
       {"a message of the wrong direction", [](road_lab& l) { l.say(wire::message_type::submit, 1, some(30)); },
        "no worker sends"},
-      {"an unknown message", [](road_lab& l) { l.say(static_cast<wire::message_type>(200), 1, some(30)); }, "no worker sends"},
+      {"an unknown message", [](road_lab& l) { l.say(static_cast<wire::message_type>(200), 1, some(30)); },
+       "no worker sends"},
       {"a result of no job", [](road_lab& l) { l.say(wire::message_type::result, 0, some(30)); }, "no job"},
-      {"a result without its head", [](road_lab& l) { l.say(wire::message_type::result, 1, some(7)); }, "malformed result"},
+      {"a result without its head", [](road_lab& l) { l.say(wire::message_type::result, 1, some(7)); },
+       "malformed result"},
       {"two results mixed",
        [](road_lab& l) {
          l.say(wire::message_type::result, 1, some(30), wire::flag_more);
@@ -164,7 +166,8 @@ TEST(WorkerRoad, DrainTellsWhatIsStillOnIt) {
   bytes raw;
   for (std::uint64_t job = 1; job <= 3000; ++job) {
     raw.resize(raw.size() + wire::frame_header_size + 10);
-    wire::encode_frame_header({10, wire::message_type::result, 0, 1, job}, raw.data() + raw.size() - 10 - wire::frame_header_size);
+    wire::encode_frame_header({10, wire::message_type::result, 0, 1, job},
+                              raw.data() + raw.size() - 10 - wire::frame_header_size);
   }
   ASSERT_EQ(::send(lab.road.worker_end(), raw.data(), raw.size(), MSG_DONTWAIT), static_cast<ssize_t>(raw.size()));
   lab.road.drain(lab.events);
@@ -189,9 +192,10 @@ TEST(WorkerRoad, JoinsManyJobsInOneWriteAndWritesNothingBeforeFlush) {
 
 TEST(WorkerRoad, LargeAndSmallJobsArriveWholeAndInOrderThroughAFullSocket) {
   road_lab lab;
-  const std::vector<std::size_t> sizes = {10, 5U << 20U, 20, 300'000, job_bytes::largest_copied, job_bytes::largest_copied + 1, 7};
-  std::size_t total = 0;
-  for (std::size_t s = 0; s < sizes.size(); ++s) lab.road.send_job(s, 1, job_bytes(bytes(sizes[s], static_cast<std::uint8_t>(s))));
+  const std::vector<std::size_t> sizes = {
+      10, 5U << 20U, 20, 300'000, job_bytes::largest_copied, job_bytes::largest_copied + 1, 7};
+  for (std::size_t s = 0; s < sizes.size(); ++s)
+    lab.road.send_job(s, 1, job_bytes(bytes(sizes[s], static_cast<std::uint8_t>(s))));
   lab.road.flush();
   EXPECT_GT(lab.road.queued_bytes(), 0U) << "the socket holds less than that";
   bytes all;
@@ -209,10 +213,10 @@ TEST(WorkerRoad, LargeAndSmallJobsArriveWholeAndInOrderThroughAFullSocket) {
     got[current].insert(got[current].end(), all.begin() + static_cast<std::ptrdiff_t>(at),
                         all.begin() + static_cast<std::ptrdiff_t>(at + head.length));
     at += head.length;
-    total += head.length;
     if ((head.flags & wire::flag_more) == 0) ++current;
   }
-  for (std::size_t s = 0; s < sizes.size(); ++s) EXPECT_TRUE(got[s] == bytes(sizes[s], static_cast<std::uint8_t>(s))) << s;
+  for (std::size_t s = 0; s < sizes.size(); ++s)
+    EXPECT_TRUE(got[s] == bytes(sizes[s], static_cast<std::uint8_t>(s))) << s;
 }
 
 TEST(WorkerRoad, AJobIsTakenBackOnceAndOnlyBeforeItHasBegun) {

@@ -97,7 +97,8 @@ TEST(WorkerPool, PayloadsOfEverySizeAroundTheFrameLimitArrive) {
     for (int off = -40; off <= 40; off += 5) {
       if (base == 0 && off < 0) continue;
       const std::vector<std::uint8_t> content(base + static_cast<std::size_t>(off), 0x5A);
-      ASSERT_TRUE(lab.result_of(lab.submit(echo, content)).value<std::vector<std::uint8_t>>() == content) << content.size();
+      ASSERT_TRUE(lab.result_of(lab.submit(echo, content)).value<std::vector<std::uint8_t>>() == content)
+          << content.size();
     }
   }
 }
@@ -138,7 +139,8 @@ TEST(WorkerPool, WorkersKilledAtRandomCostNoJob) {
   constexpr std::size_t jobs = 2000;
   pool_lab lab(pool_lab::with_slots(2));
   std::set<std::uint64_t> crashed;
-  for (std::size_t i = 0; i < jobs; ++i) lab.submit(spend_and_return, static_cast<int>(i % 50 == 0), static_cast<int>(i));
+  for (std::size_t i = 0; i < jobs; ++i)
+    lab.submit(spend_and_return, static_cast<int>(i % 50 == 0), static_cast<int>(i));
   std::mt19937 random(7);
   std::size_t next_kill = 50;
   lab.run_until([&] {

@@ -108,8 +108,8 @@ TEST(WorkerProcess, SourcesMayLieOnTheTargetsOfOthers) {
     const auto n = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), text.data(), text.size());
     return std::string(text.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
   };
-  const std::string expected = name(sh.plan.out_write) + "\n" + name(sh.plan.err_write) + "\n" + name(sh.plan.pipe) + "\n" +
-                               name(sh.plan.out_read) + "\n" + name(sh.plan.err_read) + "\n";
+  const std::string expected = name(sh.plan.out_write) + "\n" + name(sh.plan.err_write) + "\n" + name(sh.plan.pipe) +
+                               "\n" + name(sh.plan.out_read) + "\n" + name(sh.plan.err_read) + "\n";
   // In a child of the test, so that the test's own 1 to 7 stay: every source sits on the target of another.
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
@@ -120,7 +120,6 @@ TEST(WorkerProcess, SourcesMayLieOnTheTargetsOfOthers) {
     const std::array<int, 6> wrong{4, 7, 1, 2, 5, 6};
     for (std::size_t i = 0; i < wrong.size(); ++i) ::dup3(*sources[i], wrong[i], O_CLOEXEC), *sources[i] = wrong[i];
     auto p = process::spawn(sh.plan, sh.io.get_executor(), false);
-    while (!p.has_ended()) ::usleep(1000);
     ::_exit(p.reap() == exit_state{true, 0, 0} ? 0 : 1);
   }
   int status = 0;
@@ -217,22 +216,33 @@ TEST(WorkerProcess, SaysWhyAProgramCannotBeStarted) {
     }
     return std::string();
   };
-  EXPECT_NE(text_for(0700, "\x7f" "ELF nonsense", ENOEXEC).find("cannot run its file format"), std::string::npos);
+  EXPECT_NE(text_for(0700,
+                     "\x7f"
+                     "ELF nonsense",
+                     ENOEXEC)
+                .find("cannot run its file format"),
+            std::string::npos);
   EXPECT_NE(text_for(0700, "#!/nonexistent/loader\n", ENOENT).find("missing here"), std::string::npos);
   EXPECT_NE(text_for(0600, "#!/bin/sh\n", EACCES).find("not permitted"), std::string::npos);
 }
 
 TEST(WorkerEnvironment, PassesTheListAndWhatIsNamedButNeverSecretsOrLoaderSettings) {
   const std::vector<std::string> own = {
-      "PATH=/bin",        "HOME=/root",        "LC_TIME=C",         "ASAN_OPTIONS=x",       "MY_DATA=1",
-      "OTHER=1",          "PP_SECRET=s",       "PP_SECRET_FILE=f",  "LD_PRELOAD=evil.so",   "LD_LIBRARY_PATH=/old",
-      "SSLKEYLOGFILE=/k", "PP_WORKER=1",       "OMP_NUM_THREADS=4", "GLIBC_TUNABLES=g",     "CREDENTIALS_DIRECTORY=/c"};
+      "PATH=/bin",        "HOME=/root",  "LC_TIME=C",         "ASAN_OPTIONS=x",     "MY_DATA=1",
+      "OTHER=1",          "PP_SECRET=s", "PP_SECRET_FILE=f",  "LD_PRELOAD=evil.so", "LD_LIBRARY_PATH=/old",
+      "SSLKEYLOGFILE=/k", "PP_WORKER=1", "OMP_NUM_THREADS=4", "GLIBC_TUNABLES=g",   "CREDENTIALS_DIRECTORY=/c"};
   const environment_plan plan{{"MY_DATA", "PP_SECRET", "LD_PRELOAD", "SSLKEYLOGFILE"}, "/image/lib"};
   auto got = worker_environment(own, plan, 1234);
   std::sort(got.begin(), got.end());
-  std::vector<std::string> expected = {"PATH=/bin",         "HOME=/root",         "LC_TIME=C",
-                                       "ASAN_OPTIONS=x",    "MY_DATA=1",          "OMP_NUM_THREADS=4",
-                                       "MKL_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "LD_LIBRARY_PATH=/image/lib",
+  std::vector<std::string> expected = {"PATH=/bin",
+                                       "HOME=/root",
+                                       "LC_TIME=C",
+                                       "ASAN_OPTIONS=x",
+                                       "MY_DATA=1",
+                                       "OMP_NUM_THREADS=4",
+                                       "MKL_NUM_THREADS=1",
+                                       "OPENBLAS_NUM_THREADS=1",
+                                       "LD_LIBRARY_PATH=/image/lib",
                                        "PP_WORKER=1234"};
   std::sort(expected.begin(), expected.end());
   EXPECT_EQ(got, expected);

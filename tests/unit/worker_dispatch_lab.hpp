@@ -1,7 +1,7 @@
 // Dispatch with workers made of plain variables: the test says when one is ready, begins a job, ends it, or dies.
 //
-// Checks at every step what dispatch promises at every step: never more workers than slots, claim slots never over-committed,
-// every job leaves once.
+// Checks at every step what dispatch promises at every step: never more workers than slots, claim slots never
+// over-committed, every job leaves once.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -36,7 +36,9 @@ class dispatch_lab : public claims {
     std::deque<piped_job> pipe;
     std::uint64_t passed = 0;  ///< first sequence not known to dispatch as passed
 
-    const piped_job* running() const { return !pipe.empty() && pipe.front().state == claim::claimed ? &pipe.front() : nullptr; }
+    const piped_job* running() const {
+      return !pipe.empty() && pipe.front().state == claim::claimed ? &pipe.front() : nullptr;
+    }
   };
   using job_name = std::pair<owner_id, std::uint64_t>;
   struct unfit_note {
@@ -147,8 +149,9 @@ class dispatch_lab : public claims {
       const auto& record = d.worker(w);
       text += "worker " + std::to_string(w) + (worker.is_ready ? " ready" : " starting") + " group " +
               std::to_string(worker.group) + " pipe " + std::to_string(worker.pipe.size()) + " live " +
-              std::to_string(record.live) + " span " + std::to_string(record.span()) + (record.yields ? " yields" : "") +
-              (worker.told_to_die ? " dying" : "") + (worker.told_to_stop ? " stopping" : "") + "\n";
+              std::to_string(record.live) + " span " + std::to_string(record.span()) +
+              (record.yields ? " yields" : "") + (worker.told_to_die ? " dying" : "") +
+              (worker.told_to_stop ? " stopping" : "") + "\n";
     }
     return text;
   }
@@ -190,7 +193,8 @@ class dispatch_lab : public claims {
 
  private:
   void left(const job_name& name, const std::string& how) {
-    EXPECT_TRUE(fates.emplace(name, how).second) << "job " << name.second << " left twice: " << fates[name] << ", " << how;
+    EXPECT_TRUE(fates.emplace(name, how).second)
+        << "job " << name.second << " left twice: " << fates[name] << ", " << how;
   }
 
   void take(const action& a, const char* how) {
@@ -218,9 +222,7 @@ class dispatch_lab : public claims {
         EXPECT_EQ(d.worker(a.worker).live, 0U);
         workers[a.worker].told_to_stop = true;
         return;
-      case kind::kill:
-        workers[a.worker].told_to_die = true;
-        return;
+      case kind::kill: workers[a.worker].told_to_die = true; return;
       case kind::not_started: return take(a, "not started");
       case kind::crashed: return take(a, "crashed");
       case kind::unfit_job: return take(a, "unfit");

@@ -59,7 +59,8 @@ TEST(DispatchOwners, SharesSlotsEvenlyBetweenOwnersOfOneImage) {
     lab.settle();
     for (int round = 0; round < 10; ++round) {
       for (worker_id w = 0; w < slots; ++w) lab.finish(w, 10ms);
-      const int mine = static_cast<int>(lab.begin_all_and_count(a)), others = static_cast<int>(lab.begin_all_and_count(b));
+      const int mine = static_cast<int>(lab.begin_all_and_count(a)),
+                others = static_cast<int>(lab.begin_all_and_count(b));
       EXPECT_EQ(static_cast<unsigned>(mine + others), slots);
       EXPECT_LE(std::abs(mine - others), 1) << slots << " slots, round " << round;
     }

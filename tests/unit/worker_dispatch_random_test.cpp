@@ -51,7 +51,9 @@ class random_world {
   const std::vector<owner_id>& owners() const { return owners_; }
 
  private:
-  std::uint32_t below(std::uint32_t limit) { return std::uniform_int_distribution<std::uint32_t>(0, limit - 1)(random_); }
+  std::uint32_t below(std::uint32_t limit) {
+    return std::uniform_int_distribution<std::uint32_t>(0, limit - 1)(random_);
+  }
 
   template <class Condition>
   worker_id some_worker(Condition suits) {
@@ -181,7 +183,8 @@ TEST(DispatchAtRandom, AlsoWhenWorkersAreRecycled) {
   }
 }
 
-/// Two owners that never run out of long jobs; slots, images and lengths vary. Once settled, each has its half within one slot.
+/// Two owners that never run out of long jobs; slots, images and lengths vary. Once settled, each has its half within
+/// one slot.
 TEST(DispatchAtRandom, TwoOwnersShareSlotsWithinOne) {
   for (auto seed = first_seed(); seed < first_seed() + 24; ++seed) {
     std::mt19937 random(seed);
@@ -203,7 +206,8 @@ TEST(DispatchAtRandom, TwoOwnersShareSlotsWithinOne) {
       if (!lab.workers.empty()) lab.finish(static_cast<worker_id>(random() % lab.workers.size()), 20ms);
       lab.settle();
       if (round < 200 || l.slots == 1) continue;
-      const auto of_a = static_cast<int>(lab.begin_all_and_count(a)), of_b = static_cast<int>(lab.begin_all_and_count(b));
+      const auto of_a = static_cast<int>(lab.begin_all_and_count(a)),
+                 of_b = static_cast<int>(lab.begin_all_and_count(b));
       ASSERT_LE(std::abs(of_a - of_b), two == one ? 1 : 2) << "seed " << seed << " round " << round;
     }
     std::size_t done_a = 0, done_b = 0;
