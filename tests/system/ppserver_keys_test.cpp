@@ -1,4 +1,6 @@
 // Keys that change while a node serves.
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/cluster.hpp"
@@ -8,9 +10,10 @@
 namespace pp::test {
 namespace {
 
-int stay_for_a_minute(int n) {
+/// Says that it has begun by making this file, and stays for a minute.
+void stay(const std::string& begun) {
+  write_file(begun, "");
   spend(std::chrono::minutes(1));
-  return n;
 }
 int twice(int n) { return 2 * n; }
 
@@ -24,8 +27,9 @@ TEST(KeyTakenAway, SendsItsClientsAwayAndKillsTheirJobs) {
   const auto n = c.start_node(p);
   pp::client client(c.client_options());
   ASSERT_TRUE(has_nodes(client, 1));
-  auto future = client.submit(stay_for_a_minute, 1);
-  ASSERT_TRUE(wait_until([&] { return !n->workers().empty(); }, std::chrono::seconds(20))) << n->log();
+  const auto begun = c.directory() / "begun";
+  auto future = client.submit(stay, begun.string());
+  ASSERT_TRUE(wait_until([&] { return std::filesystem::exists(begun); })) << n->log();
   const auto workers = n->workers();
   write_file(of_node, other + "\n");
   n->process().signal(SIGHUP);
