@@ -180,6 +180,7 @@ net::awaitable<void> pool::impl::look_after() {
       co_await net::post(executor, net::use_awaitable);
     }
     scheduled = false;
+    armed = time_point::min();  // nothing is armed; the next turn of this loop will
     if (!closing) settle();
   }
 }
