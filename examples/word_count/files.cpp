@@ -9,8 +9,8 @@
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t piece_bytes = 256 * 1024;          // the most that is read of a file at once
-constexpr std::size_t batch_bytes = piece_bytes / 2;     // a batch is full from here on: 128 to 384 KiB
+constexpr std::size_t piece_bytes = 256 * 1024;       // the most that is read of a file at once
+constexpr std::size_t batch_bytes = piece_bytes / 2;  // a batch is full from here on: 128 to 384 KiB
 
 void list_one(const std::string& directory, file_list& into, std::vector<std::string>& complaints) {
   std::error_code failure;

@@ -36,13 +36,15 @@ struct outcome {
   double seconds = 0;
 };
 
-/// Lines such as "word_count: 50 % of 213.4 MB, 412 jobs done, 2 nodes" on stderr, one for each whole per cent.
+/// Lines such as "word_count: 50 % of 213.4 MB, 412 jobs done, 2 nodes" on stderr: at a terminal one that changes with each
+/// per cent, else one for every five.
 class progress {
  public:
   explicit progress(std::uint64_t total_bytes) : total_(total_bytes) {}
   void show(const outcome& so_far, const pp::client& client) {
-    const int percent = total_ == 0 ? 100 : static_cast<int>(std::min<std::uint64_t>(100, so_far.counts.bytes * 100 / total_));
-    if (percent == shown_) return;
+    const int percent =
+        total_ == 0 ? 100 : static_cast<int>(std::min<std::uint64_t>(100, so_far.counts.bytes * 100 / total_));
+    if (shown_ >= 0 && percent < shown_ + (terminal_ || percent == 100 ? 1 : 5)) return;
     shown_ = percent;
     std::size_t ready = 0;
     for (const auto& node : client.nodes()) ready += node.state == "ready" ? 1 : 0;
