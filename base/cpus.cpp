@@ -85,8 +85,8 @@ std::optional<unsigned> tightest(const std::string& root, std::string path,
 std::optional<unsigned> quota_cpus() {
   const auto own = content_of("/proc/self/cgroup");
   if (const auto path = unified_cgroup(own)) {
-    const auto limit =
-        tightest("/sys/fs/cgroup", *path, [](const std::string& at) { return cpus_of_cpu_max(content_of(at + "/cpu.max")); });
+    const auto limit = tightest("/sys/fs/cgroup", *path,
+                                [](const std::string& at) { return cpus_of_cpu_max(content_of(at + "/cpu.max")); });
     if (limit) return limit;
   }
   const auto path = cpu_cgroup(own);

@@ -3,10 +3,10 @@
 #include <cstdlib>
 #include <memory>
 
-#include <nlohmann/json.hpp>
 #include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 namespace pp::log {
 namespace {
@@ -120,7 +120,8 @@ bool enabled(level l) { return l >= current().lowest && l != level::off; }
 void line(level l, std::string_view event, std::initializer_list<field> fields) {
   auto& s = current();
   if (!enabled(l)) return;
-  s.logger->log(to_spdlog(l), "{}", s.how == format::json ? as_json_line(l, event, fields) : as_text_line(event, fields));
+  s.logger->log(to_spdlog(l), "{}",
+                s.how == format::json ? as_json_line(l, event, fields) : as_text_line(event, fields));
 }
 
 }  // namespace pp::log

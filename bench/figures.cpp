@@ -21,7 +21,8 @@ double percentile(std::vector<double> sample, double share) {
 }
 
 void print_heading() {
-  std::printf("%-26s %-6s %32s   %32s   %s\n", "", "", "pp: min, median, max", "raw TLS echo: min, median, max", "pp : raw");
+  std::printf("%-26s %-6s %32s   %32s   %s\n", "", "", "pp: min, median, max", "raw TLS echo: min, median, max",
+              "pp : raw");
 }
 
 void print(const comparison& c) {

@@ -6,11 +6,11 @@
 #include <stdexcept>
 #include <thread>
 
+#include <openssl/x509.h>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
-#include <openssl/x509.h>
 
 #include "bench/figures.hpp"
 

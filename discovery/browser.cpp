@@ -158,9 +158,7 @@ void browser::on_datagram(const udp_port::datagram& d) {
 void browser::on_verdict(replay_guard::verdict v, const wire::announce& m, const udp_port::datagram& d) {
   switch (v) {
     case replay_guard::verdict::fresh: return on_genuine(m, d);
-    case replay_guard::verdict::wrong_clock:
-      ++counts_.wrong_clock;
-      return note_clock(m, d, false);
+    case replay_guard::verdict::wrong_clock: ++counts_.wrong_clock; return note_clock(m, d, false);
     case replay_guard::verdict::replayed:
     case replay_guard::verdict::unasked: ++counts_.replayed; return;
   }

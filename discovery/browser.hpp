@@ -86,7 +86,7 @@ class browser {
 
   options options_;
   const auth::keyring& keys_;
-  udp_port asking_;                   ///< any free port: answers come here and to no other program
+  udp_port asking_;                    ///< any free port: answers come here and to no other program
   std::optional<udp_port> listening_;  ///< the discovery port, shared
   replay_guard guard_;
   directory directory_;
@@ -94,7 +94,7 @@ class browser {
   boot_id boot_;
   std::minstd_rand jitter_;
   std::uint64_t seq_ = 0;
-  report counts_;                                      ///< its numbers only; what_happened() adds the rest
+  report counts_;                                         ///< its numbers only; what_happened() adds the rest
   std::map<std::string, report::asked_interface> asked_;  ///< by text
   std::set<std::string> other_keys_;
   std::map<node_id, clock_note> clocks_;

@@ -53,8 +53,8 @@ struct selected_interface {
 
 /// What a wish means on this machine now.
 struct selection {
-  std::string wish;             ///< as given; empty = every interface that is up
-  std::string broadcast_wish;   ///< as given; empty = what the interfaces say
+  std::string wish;            ///< as given; empty = every interface that is up
+  std::string broadcast_wish;  ///< as given; empty = what the interfaces say
   std::vector<selected_interface> interfaces;
   std::vector<interface> machine;  ///< all of them, for is_own_address()
 

@@ -31,8 +31,8 @@ struct report {
   std::uint64_t malformed = 0;
   std::uint64_t replayed = 0;  ///< also replies to no question of ours
   std::uint64_t wrong_clock = 0;
-  std::uint64_t not_selected = 0;  ///< dropped unread: came in on an interface that is not selected
-  std::uint64_t no_address = 0;  ///< genuine, but without an address that can be reached from here
+  std::uint64_t not_selected = 0;           ///< dropped unread: came in on an interface that is not selected
+  std::uint64_t no_address = 0;             ///< genuine, but without an address that can be reached from here
   std::vector<std::string> other_key_ids;   ///< at most 8
   std::vector<std::string> clock_warnings;  ///< by name, at most 64
   std::vector<std::string> version_warnings;

@@ -31,9 +31,7 @@ channel::channel(std::unique_ptr<byte_stream> stream, const limits& l)
 
 channel::~channel() = default;
 
-awaitable<void> channel::run(handler& to) {
-  co_await until_either_fails(read_frames(to), write_frames(to));
-}
+awaitable<void> channel::run(handler& to) { co_await until_either_fails(read_frames(to), write_frames(to)); }
 
 void channel::close() noexcept {
   if (closed_) return;
@@ -49,7 +47,8 @@ void channel::send(wire::message_type type, std::uint64_t job, std::uint16_t att
   send(type, job, attempt, payload, {});
 }
 
-void channel::send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view first, byte_view second) {
+void channel::send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view first,
+                   byte_view second) {
   const std::size_t size = first.size() + second.size();
   if (size <= wire::max_frame_payload) {
     append_small(header_of(type, job, attempt, size), first, second);
@@ -72,8 +71,8 @@ void channel::send(wire::message_type type, std::uint64_t job, std::uint16_t att
   append_large(std::move(s));
 }
 
-void channel::send_shared(wire::message_type type, std::uint64_t job, std::uint16_t attempt, bytes first, byte_view second,
-                          std::shared_ptr<const void> owner) {
+void channel::send_shared(wire::message_type type, std::uint64_t job, std::uint16_t attempt, bytes first,
+                          byte_view second, std::shared_ptr<const void> owner) {
   append_large({header_of(type, job, attempt, 0), std::move(first), second, {}, std::move(owner)});
 }
 
@@ -209,7 +208,8 @@ void channel::deliver(const wire::frame_header& head, byte_view payload, handler
     assembling_bytes_ += assembly_cost;
   }
   bytes& whole = known->second;
-  if (whole.size() + payload.size() > wire::max_message_bytes || assembling_bytes_ + payload.size() > limits_.assembling_bytes) {
+  if (whole.size() + payload.size() > wire::max_message_bytes ||
+      assembling_bytes_ + payload.size() > limits_.assembling_bytes) {
     fail("message above its limit");
   }
   whole.insert(whole.end(), payload.begin(), payload.end());

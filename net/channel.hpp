@@ -45,7 +45,7 @@ class channel {
   };
   struct limits {
     std::uint64_t assembling_bytes = 2 * wire::max_message_bytes;  ///< all incomplete incoming messages together
-    std::size_t high_water_bytes = 256 * 1024;  ///< is_full() from here on
+    std::size_t high_water_bytes = 256 * 1024;                     ///< is_full() from here on
     std::size_t low_water_bytes = 128 * 1024;
   };
 

@@ -19,7 +19,7 @@ namespace pp::net {
 namespace {
 
 constexpr unsigned char alpn[] = {4, 'p', 'p', '/', '1'};
-constexpr std::size_t record_size = 16 * 1024;         // fill records: pipeline measurements in docs/decisions
+constexpr std::size_t record_size = 16 * 1024;  // fill records: pipeline measurements in docs/decisions
 constexpr std::size_t first_receive = 4 * 1024;
 constexpr std::size_t largest_receive = 256 * 1024;
 constexpr std::size_t largest_pending = 256 * 1024;
@@ -45,7 +45,8 @@ using ssl_ptr = std::unique_ptr<SSL, deleter<SSL_free>>;
 using pkey_ptr = std::unique_ptr<EVP_PKEY, deleter<EVP_PKEY_free>>;
 using x509_ptr = std::unique_ptr<X509, deleter<X509_free>>;
 
-int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size, void*) {
+int select_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+                void*) {
   for (unsigned i = 0; i < in_size && i + in[i] < in_size; i += in[i] + 1U) {
     if (in[i] == alpn[0] && std::memcmp(in + i + 1, alpn + 1, alpn[0]) == 0) {
       *out = in + i + 1;
@@ -83,7 +84,8 @@ x509_ptr self_signed(EVP_PKEY* key) {
   X509_gmtime_adj(X509_getm_notBefore(cert.get()), -24L * 3600);
   X509_gmtime_adj(X509_getm_notAfter(cert.get()), 20L * 365 * 24 * 3600);
   X509_NAME* name = X509_get_subject_name(cert.get());
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("pp-ephemeral"), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("pp-ephemeral"), -1, -1,
+                             0);
   X509_set_issuer_name(cert.get(), name);
   if (X509_set_pubkey(cert.get(), key) != 1 || X509_sign(cert.get(), key, EVP_sha256()) == 0) fail("cannot sign");
   return cert;
@@ -113,7 +115,8 @@ tls_context tls_context::server() {
   const pkey_ptr key(EVP_EC_gen("P-256"));
   if (!key) fail("cannot make the node's TLS key");
   const x509_ptr cert = self_signed(key.get());
-  if (SSL_CTX_use_certificate(made->ctx.get(), cert.get()) != 1 || SSL_CTX_use_PrivateKey(made->ctx.get(), key.get()) != 1) {
+  if (SSL_CTX_use_certificate(made->ctx.get(), cert.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(made->ctx.get(), key.get()) != 1) {
     fail("cannot use the node's certificate");
   }
   SSL_CTX_set_alpn_select_cb(made->ctx.get(), select_alpn, nullptr);
@@ -243,7 +246,8 @@ std::array<std::uint8_t, 32> tls_stream::channel_binding() const {
   std::array<std::uint8_t, 32> out{};
   constexpr char label[] = "EXPORTER-Channel-Binding";
   ERR_clear_error();
-  if (SSL_export_keying_material(impl_->ssl.get(), out.data(), out.size(), label, sizeof label - 1, nullptr, 0, 0) != 1) {
+  if (SSL_export_keying_material(impl_->ssl.get(), out.data(), out.size(), label, sizeof label - 1, nullptr, 0, 0) !=
+      1) {
     fail("no channel binding");
   }
   return out;
@@ -259,7 +263,8 @@ awaitable<void> tls_stream::receive_more() {
     s.in_begin = 0;
   }
   const bool was_filled_up = s.in_end == s.in.size();
-  if (was_filled_up) s.in.resize(std::clamp(s.in.size() * 4, first_receive, std::max(largest_receive, s.in.size() + record_size)));
+  if (was_filled_up)
+    s.in.resize(std::clamp(s.in.size() * 4, first_receive, std::max(largest_receive, s.in.size() + record_size)));
   for (;;) {
     error_code failure;
     const auto room = asio::buffer(s.in.data() + s.in_end, s.in.size() - s.in_end);
@@ -276,7 +281,8 @@ awaitable<void> tls_stream::receive_more() {
     co_await socket_.async_wait(tcp::socket::wait_read, use_awaitable);
   }
   if (s.bytes_read > byte_limit_) throw system_error(asio::error::message_size, "too many bytes before login");
-  if (s.without_plaintext > most_without_plaintext) throw system_error(asio::error::connection_aborted, "TLS without data");
+  if (s.without_plaintext > most_without_plaintext)
+    throw system_error(asio::error::connection_aborted, "TLS without data");
 }
 
 awaitable<void> tls_stream::send_pending() {

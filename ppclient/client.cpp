@@ -182,7 +182,8 @@ Answer ask_node(detail::client_core& core, const std::string& node, std::chrono:
   const auto end = now() + limit;
   auto answer = std::make_shared<std::promise<Answer>>();
   auto future = answer->get_future();
-  while (!core.ask([&](ppclient::cluster& c) { return send(c, [answer](Answer a) { answer->set_value(std::move(a)); }); })) {
+  while (!core.ask(
+      [&](ppclient::cluster& c) { return send(c, [answer](Answer a) { answer->set_value(std::move(a)); }); })) {
     if (now() >= end) throw error(errc::no_nodes, "no node '" + node + "' is connected: see 'ppclient nodes'");
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
@@ -208,8 +209,8 @@ std::string discovery_report::text() const {
   std::string out = "key: " + (key_id.empty() ? keyring : key_id + " from " + keyring);
   if (!enabled) return out + "\nnot looking for nodes by broadcast" + (key_id.empty() ? "" : " (discovery is off)");
   out += "\nasked on: " + joined(interfaces) + ", UDP port " + std::to_string(port);
-  out += "\ndatagrams seen: " + std::to_string(datagrams) + ", of these with another key: " + std::to_string(other_key) +
-         ", rejected: " + std::to_string(rejected);
+  out += "\ndatagrams seen: " + std::to_string(datagrams) +
+         ", of these with another key: " + std::to_string(other_key) + ", rejected: " + std::to_string(rejected);
   for (const auto& r : remarks) out += "\n" + r;
   return out;
 }

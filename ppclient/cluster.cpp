@@ -181,7 +181,8 @@ void cluster::check_fit(link& l, std::uint32_t image) {
 
 bool cluster::same_host_node_is(bool ready_only) const {
   return std::any_of(links_.begin(), links_.end(), [&](const auto& l) {
-    return l->is_same_host && (l->is_ready() || (!ready_only && (l->state() == link_state::found || l->state() == link_state::connecting)));
+    return l->is_same_host && (l->is_ready() || (!ready_only && (l->state() == link_state::found ||
+                                                                 l->state() == link_state::connecting)));
   });
 }
 

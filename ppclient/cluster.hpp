@@ -31,7 +31,8 @@ struct client_keys {
 class cluster final : private link_owner, private local_owner {
  public:
   /// Everything named must outlive this. Throws pp::error(errc::bad_option).
-  cluster(net::executor ex, const options& o, const client_keys& keys, detail::record_pool& records, image_book& images);
+  cluster(net::executor ex, const options& o, const client_keys& keys, detail::record_pool& records,
+          image_book& images);
   ~cluster() override;
 
   void start();
@@ -116,8 +117,8 @@ class cluster final : private link_owner, private local_owner {
   std::string local_unfit_;
   bool is_local_decided_ = false;
 
-  std::vector<detail::job_record*> slabs_;   ///< first record of each slab
-  std::vector<std::uint32_t> generation_;    ///< by slot, 0 = not ours now
+  std::vector<detail::job_record*> slabs_;  ///< first record of each slab
+  std::vector<std::uint32_t> generation_;   ///< by slot, 0 = not ours now
   std::vector<detail::job_record*> fresh_;
   std::vector<scheduler::action> actions_;
   std::map<std::uint32_t, time_point> starving_since_;  ///< by image

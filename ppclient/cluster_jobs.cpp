@@ -100,7 +100,8 @@ void cluster::carry_out(const scheduler::action& a) {
 
 void cluster::on_link_result(link& from, const net::message& result) {
   if (from.node == scheduler::none) return;
-  on_any_result(from.node, from.kept_name, result.head.job, result.head.attempt, result.view, result.owned, from.jobs_done);
+  on_any_result(from.node, from.kept_name, result.head.job, result.head.attempt, result.view, result.owned,
+                from.jobs_done);
 }
 
 void cluster::on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
@@ -119,9 +120,9 @@ void cluster::on_any_result(std::uint32_t node, const std::string* name, std::ui
     return;
   }
   const auto code = parts->head.code;
-  const auto what = code == wire::code_not_started                              ? scheduler::outcome::not_started
+  const auto what = code == wire::code_not_started                             ? scheduler::outcome::not_started
                     : code == static_cast<std::uint16_t>(errc::worker_crashed) ? scheduler::outcome::crashed
-                                                                                : scheduler::outcome::done;
+                                                                               : scheduler::outcome::done;
   if (scheduler_.on_result(record->slot, node, attempt, what, credit) != scheduler::verdict::deliver) return;
   ++jobs_done;
   deliver(*record, *parts, payload, owned, name);

@@ -11,8 +11,9 @@ namespace pp::ppclient {
 
 net::awaitable<void> cluster::watch() {
   const duration limit = options_.no_nodes_timeout;
-  const duration step = limit.count() > 0 ? std::clamp<duration>(limit / 8, std::chrono::milliseconds(5), std::chrono::milliseconds(500))
-                                          : duration(std::chrono::milliseconds(500));
+  const duration step =
+      limit.count() > 0 ? std::clamp<duration>(limit / 8, std::chrono::milliseconds(5), std::chrono::milliseconds(500))
+                        : duration(std::chrono::milliseconds(500));
   for (;;) {
     co_await net::sleep_for(step);
     if (limit.count() > 0 && is_local_decided_) fail_starved(now());
@@ -132,7 +133,8 @@ discovery_report cluster::discovery() const {
 }
 
 std::size_t cluster::ready_nodes() const {
-  const auto ready = std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->state() == link_state::ready; });
+  const auto ready =
+      std::count_if(links_.begin(), links_.end(), [](const auto& l) { return l->state() == link_state::ready; });
   return static_cast<std::size_t>(ready) + (local_ && local_->slots() > 0 ? 1 : 0);
 }
 

@@ -162,8 +162,9 @@ void link::end_connection() {
 net::awaitable<void> link::heartbeat() {
   const duration own = context_.settings.heartbeat;
   for (;;) {
-    const duration interval =
-        is_welcome_ && welcome_.heartbeat_ms > 0 ? std::min<duration>(own, std::chrono::milliseconds(welcome_.heartbeat_ms)) : own;
+    const duration interval = is_welcome_ && welcome_.heartbeat_ms > 0
+                                  ? std::min<duration>(own, std::chrono::milliseconds(welcome_.heartbeat_ms))
+                                  : own;
     const auto due = now() + interval;
     co_await net::sleep_until(due);
     bytes token;
@@ -173,7 +174,8 @@ net::awaitable<void> link::heartbeat() {
     if (now() - due > interval) continue;
     const auto silence = now() - channel_->last_received();
     if (silence >= context_.settings.dead_after) {
-      drop("silent for " + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(silence).count()) + " ms");
+      drop("silent for " + std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(silence).count()) +
+           " ms");
       throw net::system_error(net::operation_aborted);
     }
     is_suspect_ = silence >= context_.settings.suspect_after;
@@ -214,7 +216,9 @@ void link::on_message(const net::message& m) {
       owner_.on_link_unfit(*this, u->index, u->reason);
       return;
     }
-    case wire::message_type::ping: channel_->send(wire::message_type::pong, 0, 0, m.view.first(std::min<std::size_t>(8, m.view.size()))); return;
+    case wire::message_type::ping:
+      channel_->send(wire::message_type::pong, 0, 0, m.view.first(std::min<std::size_t>(8, m.view.size())));
+      return;
     case wire::message_type::pong: on_pong(m); return;
     case wire::message_type::goodbye: on_goodbye(m); return;
     case wire::message_type::stats: {

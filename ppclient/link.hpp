@@ -106,7 +106,7 @@ class link final : private net::channel::handler {
   // Kept by the cluster.
   std::uint32_t node = UINT32_MAX;  ///< index in the scheduler while ready
   const std::string* kept_name = nullptr;
-  std::string found_name;           ///< from the announcement, until WELCOME says
+  std::string found_name;  ///< from the announcement, until WELCOME says
   unsigned found_slots = 0, found_free = 0;
   std::uint64_t jobs_done = 0, jobs_rescheduled = 0;
   std::string unfit_reason;

@@ -24,7 +24,7 @@ namespace pp::detail {
 
 /// What few jobs need: large results, printed output, errors.
 struct record_extra {
-  bytes whole;             ///< a large result's message; the value begins at value_offset
+  bytes whole;  ///< a large result's message; the value begins at value_offset
   std::size_t value_offset = 0;
   std::string out, err;
   std::uint64_t out_dropped = 0, err_dropped = 0;
@@ -39,7 +39,7 @@ struct job_record {
   std::atomic<std::uint32_t> word{0};
   std::uint32_t generation = 0;
   std::uint32_t slot = 0;
-  std::uint16_t code = 0;      ///< 0 = value, else errc
+  std::uint16_t code = 0;  ///< 0 = value, else errc
   bool is_echoed = false;
   std::uint32_t image = 0;
   std::uint32_t counted_bytes = 0;  ///< of back-pressure, given back when the job is done
@@ -47,11 +47,13 @@ struct job_record {
   const std::string* node = nullptr;  ///< where it ran; lives as long as the pool
   payload data;                       ///< arguments, then the value
   std::unique_ptr<record_extra> extra;
-  std::shared_ptr<const payload> large_arguments;  ///< instead of `data` above 64 KiB: links send from it without a copy
+  std::shared_ptr<const payload>
+      large_arguments;  ///< instead of `data` above 64 KiB: links send from it without a copy
 
   std::uint64_t id() const { return std::uint64_t{generation} << 32U | slot; }
   byte_view arguments() const {
-    return large_arguments ? byte_view(large_arguments->data(), large_arguments->size()) : byte_view(data.data(), data.size());
+    return large_arguments ? byte_view(large_arguments->data(), large_arguments->size())
+                           : byte_view(data.data(), data.size());
   }
   record_extra& more() {
     if (!extra) extra = std::make_unique<record_extra>();

@@ -120,7 +120,8 @@ void scheduler::leave_node(job_slot id) {
   j.node = none;
 }
 
-scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint16_t attempt, outcome what, unsigned credit) {
+scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint16_t attempt, outcome what,
+                                        unsigned credit) {
   // Credit: the job that left is one place; returning 0 or 2 shrinks or widens the window.
   nodes_[from].credit += static_cast<std::int64_t>(credit) - 1;
   if (!is_in_flight(id) || jobs_[id].node != from || jobs_[id].attempt != attempt) {
@@ -171,11 +172,13 @@ scheduler::node_index scheduler::least_loaded(image_index image, node_index avoi
     if (n.slots > 0 && !n.paused && is_fit(n, image)) others_exist = true;
     if (!can_take(n, image)) continue;
     // in_flight / slots as a cross product: exact, and no division per node.
-    if (best == none || std::uint64_t{n.in_flight} * nodes_[best].slots < std::uint64_t{nodes_[best].in_flight} * n.slots) {
+    if (best == none ||
+        std::uint64_t{n.in_flight} * nodes_[best].slots < std::uint64_t{nodes_[best].in_flight} * n.slots) {
       best = i;
     }
   }
-  if (best == none && avoid != none && !others_exist && nodes_[avoid].alive && can_take(nodes_[avoid], image)) return avoid;
+  if (best == none && avoid != none && !others_exist && nodes_[avoid].alive && can_take(nodes_[avoid], image))
+    return avoid;
   return best;
 }
 
@@ -227,13 +230,15 @@ void scheduler::recall_for_idle(std::vector<action>& out, std::size_t limit) {
   }
 }
 
-bool scheduler::is_idle(const node_entry& n) const { return !n.paused && n.slots > n.in_flight && n.in_flight < n.credit; }
+bool scheduler::is_idle(const node_entry& n) const {
+  return !n.paused && n.slots > n.in_flight && n.in_flight < n.credit;
+}
 
 // Without this a job that only its present node can run would be asked back and sent there again for ever.
 bool scheduler::may_run_idle(const job_entry& j) const {
   return j.avoid == none && std::any_of(alive_.begin(), alive_.end(), [&](node_index i) {
-    return i != j.node && is_idle(nodes_[i]) && is_fit(nodes_[i], j.image);
-  });
+           return i != j.node && is_idle(nodes_[i]) && is_fit(nodes_[i], j.image);
+         });
 }
 
 std::uint32_t scheduler::recall_from(node_index from, std::uint32_t wanted, std::vector<action>& out) {

@@ -52,7 +52,8 @@ void take_environment(options& o) {
 }
 
 void check(const options& o) {
-  if (!o.local.is_automatic() && (o.local.count < 0 || o.local.count > 4096)) wrong("options.local must be 0 to 4096 or automatic()");
+  if (!o.local.is_automatic() && (o.local.count < 0 || o.local.count > 4096))
+    wrong("options.local must be 0 to 4096 or automatic()");
   if (o.discovery_port == 0) wrong("options.discovery_port must be 1 to 65535");
   if (o.attempts < 1 || o.attempts > 1000) wrong("options.attempts must be 1 to 1000");
   if (o.max_pending_bytes == 0) wrong("options.max_pending_bytes must not be 0");

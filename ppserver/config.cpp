@@ -52,8 +52,10 @@ std::string home_directory() {
 
 std::string default_cache_directory() {
   // systemd's CacheDirectory= is this node's own; the others are shared by everything the user runs.
-  if (const char* given = std::getenv("CACHE_DIRECTORY"); given != nullptr && *given == '/') return first_of_list(given);
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/') return std::string(cache) + "/pp";
+  if (const char* given = std::getenv("CACHE_DIRECTORY"); given != nullptr && *given == '/')
+    return first_of_list(given);
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache == '/')
+    return std::string(cache) + "/pp";
   const auto home = home_directory();
   return home.empty() ? "" : home + "/.cache/pp";
 }
@@ -73,16 +75,18 @@ std::string check_name(const std::string& name) {
 }
 
 std::string check_variable(const std::string& name) {
-  if (name.empty() || name.find('=') != std::string::npos) return "'" + name + "' is not the name of an environment variable";
+  if (name.empty() || name.find('=') != std::string::npos)
+    return "'" + name + "' is not the name of an environment variable";
   if (name.rfind("PP_", 0) == 0) return name + " belongs to pp itself and never reaches a job";
   return {};
 }
 
 void add_key_options(CLI::App& app, raw_options& o) {
   auto& s = o.settings;
-  auto* file = app.add_option("--secret-file", s.secret_file,
-                              "Keyring: a path, - for standard input, or fd:N; else $PP_SECRET_FILE and the usual places")
-                   ->type_name("PATH");
+  auto* file =
+      app.add_option("--secret-file", s.secret_file,
+                     "Keyring: a path, - for standard input, or fd:N; else $PP_SECRET_FILE and the usual places")
+          ->type_name("PATH");
   app.add_option("-s,--secret", s.inline_secret, "The secret itself; discouraged, others may see it: use a keyring")
       ->type_name("VALUE")
       ->excludes(file);
@@ -110,8 +114,10 @@ void add_network_options(CLI::App& app, raw_options& o) {
       ->envname("PP_DISCOVERY_PORT")
       ->capture_default_str()
       ->type_name("PORT");
-  auto* off = app.add_flag("--no-discovery", o.no_discovery, "Neither announce nor answer: clients must name this node");
-  app.add_flag("-a,--auto", o.automatic, "Announce this node; the default, accepted for Parallel Python's users")->excludes(off);
+  auto* off =
+      app.add_flag("--no-discovery", o.no_discovery, "Neither announce nor answer: clients must name this node");
+  app.add_flag("-a,--auto", o.automatic, "Announce this node; the default, accepted for Parallel Python's users")
+      ->excludes(off);
   app.add_option("--name", s.name, "What people call this node")
       ->check(check_name)
       ->default_str("host name")
@@ -128,7 +134,8 @@ void add_job_options(CLI::App& app, raw_options& o) {
                     ->check(CLI::Range(0, 1000000000))
                     ->capture_default_str()
                     ->type_name("N");
-  app.add_flag("-r,--recycle", o.recycle, "A new worker process for each job; the same as --recycle-after 1")->excludes(after);
+  app.add_flag("-r,--recycle", o.recycle, "A new worker process for each job; the same as --recycle-after 1")
+      ->excludes(after);
   app.add_option("--pass-env", s.pass_environment, "Environment variables that jobs may see besides the usual ones")
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -161,13 +168,15 @@ void add_time_options(CLI::App& app, raw_options& o) {
       ->check(CLI::Range(20, 3600000))
       ->capture_default_str()
       ->type_name("MS");
-  app.add_option("-k", o.socket_timeout, "Ignored: heartbeats decide who is dead, and jobs may last for ever")->type_name("SECONDS");
+  app.add_option("-k", o.socket_timeout, "Ignored: heartbeats decide who is dead, and jobs may last for ever")
+      ->type_name("SECONDS");
 }
 
 void add_process_options(CLI::App& app, raw_options& o) {
   auto& s = o.settings;
   app.add_option("-P,--pid-file", s.pid_file, "Written once it listens, removed when it ends")->type_name("PATH");
-  app.add_option("--node-id-file", s.node_id_file, "Keeps this node's id from one start to the next; without it each start has its own")
+  app.add_option("--node-id-file", s.node_id_file,
+                 "Keeps this node's id from one start to the next; without it each start has its own")
       ->type_name("PATH");
   app.add_flag("-d,--debug", o.debug, "The same as --log-level debug");
   app.add_option("--log-level", o.log_level, "The least important lines that are written")
@@ -179,7 +188,8 @@ void add_process_options(CLI::App& app, raw_options& o) {
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str()
       ->type_name("text|json");
-  app.add_option("-n", o.pickle_protocol, "Ignored: Parallel Python's pickle protocol has no meaning here")->type_name("N");
+  app.add_option("-n", o.pickle_protocol, "Ignored: Parallel Python's pickle protocol has no meaning here")
+      ->type_name("N");
 }
 
 std::string joined(const std::vector<std::string>& parts) {
@@ -192,7 +202,8 @@ config finished(raw_options& o) {
   config s = std::move(o.settings);
   if (s.name.empty()) s.name = default_name();
   if (s.cache_directory.empty()) s.cache_directory = default_cache_directory();
-  if (s.cache_directory.empty()) throw CLI::ValidationError("there is no home directory for the cache: give one with --cache-dir");
+  if (s.cache_directory.empty())
+    throw CLI::ValidationError("there is no home directory for the cache: give one with --cache-dir");
   if (o.dead_ms <= 2 * o.heartbeat_ms) throw CLI::ValidationError("--dead-after must be more than twice --heartbeat");
   s.interfaces = joined(o.interfaces);
   s.broadcasts = joined(o.broadcasts);
@@ -213,7 +224,8 @@ std::vector<std::string> warnings_of(const raw_options& o) {
   if (o.pickle_protocol) lines.emplace_back("-n is ignored: there is no pickle protocol here");
   if (o.socket_timeout) lines.emplace_back("-k is ignored: heartbeats decide who is dead (--heartbeat, --dead-after)");
   if (o.settings.inline_secret) {
-    lines.emplace_back("a secret on the command line can be seen by others: put it into a keyring (ppserver key import)");
+    lines.emplace_back(
+        "a secret on the command line can be seen by others: put it into a keyring (ppserver key import)");
   }
   return lines;
 }
@@ -247,7 +259,8 @@ struct command_parser {
   CLI::App app;
 };
 
-constexpr const char* config_help = "Configuration file (TOML or INI): long flags without the dashes, flags win over it";
+constexpr const char* config_help =
+    "Configuration file (TOML or INI): long flags without the dashes, flags win over it";
 
 /// Empty if the file can be read, else what is wrong with it.
 std::string problem_with_file(const std::string& path) {

@@ -134,7 +134,8 @@ void door::log_refusal(const visit& v) {
   ++refused_;
   const auto decision = admission_.may_log(v.from, now());
   if (!decision.write) return;
-  log::warn("refused", {{"address", v.address.to_string()}, {"reason", v.reason}, {"more_since_last_line", decision.swallowed}});
+  log::warn("refused",
+            {{"address", v.address.to_string()}, {"reason", v.reason}, {"more_since_last_line", decision.swallowed}});
 }
 
 }  // namespace pp::ppserver

@@ -11,7 +11,8 @@ namespace {
 
 /// Content may vanish again (another node of the directory made room), but a node that asks for ever helps nobody.
 constexpr unsigned most_asks = 5;
-constexpr const char* cannot_keep = "the node cannot keep the program: its cache directory is too full or being emptied";
+constexpr const char* cannot_keep =
+    "the node cannot keep the program: its cache directory is too full or being emptied";
 
 [[noreturn]] void refuse_message(const std::string& why) { throw error(errc::bad_message, why); }
 
@@ -31,7 +32,8 @@ images::entry& images::find(std::uint32_t index) {
 
 void images::on_image(const wire::image& m) {
   if (entries_.contains(m.index)) refuse_message("image " + std::to_string(m.index) + " was sent twice");
-  if (entries_.size() >= max_images) refuse_message("more than " + std::to_string(max_images) + " images on one connection");
+  if (entries_.size() >= max_images)
+    refuse_message("more than " + std::to_string(max_images) + " images on one connection");
   auto contents = code::decode_manifest(m.manifest);
   if (!contents) refuse_message("malformed image");
   entry& e = entries_[m.index];
@@ -39,8 +41,8 @@ void images::on_image(const wire::image& m) {
   e.contents = std::move(*contents);
   e.encoded = m.manifest;
   if (total_bytes(e.contents) > limit_bytes_) {
-    refuse(e, "the program has " + std::to_string(total_bytes(e.contents)) + " bytes of code, and this node keeps at most " +
-                  std::to_string(limit_bytes_) + " (--cache-size)");
+    refuse(e, "the program has " + std::to_string(total_bytes(e.contents)) +
+                  " bytes of code, and this node keeps at most " + std::to_string(limit_bytes_) + " (--cache-size)");
     return;
   }
   ask_or_open(e);

@@ -38,7 +38,8 @@ class images {
   static constexpr std::uint32_t max_chunk_bytes = 1U << 20U;
 
   /// `limit_bytes`: an image longer than this cannot be kept and is unfit. Both references must outlive this.
-  images(code::store& from, std::uint64_t limit_bytes, outlet& out) : store_(from), limit_bytes_(limit_bytes), out_(out) {}
+  images(code::store& from, std::uint64_t limit_bytes, outlet& out)
+      : store_(from), limit_bytes_(limit_bytes), out_(out) {}
 
   // Each throws pp::error(errc::bad_message) for what no honest client sends.
   void on_image(const wire::image& m);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include <boost/asio/ip/v6_only.hpp>
 #include <sys/resource.h>
+#include <boost/asio/ip/v6_only.hpp>
 
 #include "base/log.hpp"
 #include "net/deadline.hpp"
@@ -41,9 +41,11 @@ bool is_shortage(const net::error_code& why) {
 
 }  // namespace
 
-listener::listener(const net::executor& ex, const std::vector<net::ip::address>& addresses, std::uint16_t port, bool may_skip)
+listener::listener(const net::executor& ex, const std::vector<net::ip::address>& addresses, std::uint16_t port,
+                   bool may_skip)
     : executor_(ex), tasks_(ex), port_(port) {
-  if (addresses.empty()) throw cannot_listen("the selected interfaces have no address to listen on: choose others with -i");
+  if (addresses.empty())
+    throw cannot_listen("the selected interfaces have no address to listen on: choose others with -i");
   // With any free port, the one that is free on the first address may be taken on the second: look for another.
   for (int tries = port == 0 ? tries_for_a_free_port : 1; tries > 0; --tries) {
     if (open_all(addresses, port, may_skip)) return;
@@ -61,7 +63,8 @@ bool listener::open_all(const std::vector<net::ip::address>& addresses, std::uin
     } catch (const net::system_error& e) {
       const bool is_taken = e.code() == net::asio::error::address_in_use;
       if (is_taken && port == 0) return false;
-      if (is_taken || !may_skip || e.code() == net::asio::error::access_denied) throw cannot_listen(words(e.code(), port_));
+      if (is_taken || !may_skip || e.code() == net::asio::error::access_denied)
+        throw cannot_listen(words(e.code(), port_));
       log::debug("not_listening", {{"address", address.to_string()}, {"reason", e.code().message()}});
     }
   }

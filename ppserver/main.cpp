@@ -71,7 +71,8 @@ void say_what_is_noteworthy(const command_line& line, const auth::loaded_keyring
               {{"text", "every client with a key can run programs as root here: run ppserver as an ordinary user"}});
   }
   const auto& key = keys.keys.proving();
-  log::info(keys.created ? "key_created" : "keys", {{"origin", keys.origin}, {"proving", key.id_text()}, {"keys", keys.keys.keys().size()}});
+  log::info(keys.created ? "key_created" : "keys",
+            {{"origin", keys.origin}, {"proving", key.id_text()}, {"keys", keys.keys.keys().size()}});
 }
 
 /// Runs the node to its end. Throws what it throws.
@@ -85,7 +86,8 @@ void serve(node& n, net::io_context& io) {
 int run_node(const command_line& line) {
   const config& settings = line.settings;
   if (settings.no_inline_secret && (settings.inline_secret || std::getenv("PP_SECRET") != nullptr)) {
-    return fail(exit_config, "--no-inline-secret forbids -s and $PP_SECRET: put the secret into a keyring (ppserver key import)");
+    return fail(exit_config,
+                "--no-inline-secret forbids -s and $PP_SECRET: put the secret into a keyring (ppserver key import)");
   }
   const auto source = key_source_of(settings);
   auto keys = auth::load_keyring(source);

@@ -107,7 +107,8 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
   o.id = self_.id;
   o.boot = self_.boot;
   o.name = settings_.name;
-  announcer_ = std::make_unique<discovery::announcer>(io.get_executor(), std::move(o), keys_, [this] { return announced_state(); });
+  announcer_ = std::make_unique<discovery::announcer>(io.get_executor(), std::move(o), keys_,
+                                                      [this] { return announced_state(); });
 }
 
 node::~node() = default;
@@ -148,8 +149,8 @@ net::awaitable<void> node::run() {
 
 void node::start() {
   jobs_ = std::make_unique<worker::pool>(io_.get_executor(), pool_options_of(settings_));
-  around_ = std::make_unique<surroundings>(surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_,
-                                                        [this] { return to_json(numbers()); }});
+  around_ = std::make_unique<surroundings>(
+      surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); }});
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(number);
   tasks_.spawn("watch signals", watch_signals());
   if (settings_.idle_timeout.count() > 0) tasks_.spawn("watch idleness", watch_idleness());
@@ -242,8 +243,10 @@ void node::reload_keys() {
   auth::loaded_keyring fresh;
   try {
     fresh = auth::load_keyring(again);
-    if (fresh.origin != key_origin_) throw error(errc::refused, "they would come from " + fresh.origin + " now, not " + key_origin_);
-    if (fresh.weak && !where_.find(1)) throw error(errc::refused, "a weak secret needs a node that listens on loopback only");
+    if (fresh.origin != key_origin_)
+      throw error(errc::refused, "they would come from " + fresh.origin + " now, not " + key_origin_);
+    if (fresh.weak && !where_.find(1))
+      throw error(errc::refused, "a weak secret needs a node that listens on loopback only");
   } catch (const std::exception& e) {
     log::error("keys_kept", {{"origin", key_origin_}, {"reason", e.what()}});
     return;

@@ -80,16 +80,17 @@ class node {
   std::unique_ptr<worker::pool> jobs_;
   std::unique_ptr<surroundings> around_;
 
-  net::task_group connections_;          ///< strangers, then their sessions
-  net::task_group tasks_;                ///< signals, announcing, idleness
+  net::task_group connections_;  ///< strangers, then their sessions
+  net::task_group tasks_;        ///< signals, announcing, idleness
   net::signal_set signals_;
-  net::steady_timer stop_wanted_;        ///< never fires; cancelled by the first stop()
-  net::steady_timer jobs_awaited_;       ///< fires at the end of the drain time; cancelled when no job runs, or by a second stop()
+  net::steady_timer stop_wanted_;  ///< never fires; cancelled by the first stop()
+  net::steady_timer
+      jobs_awaited_;  ///< fires at the end of the drain time; cancelled when no job runs, or by a second stop()
   std::map<std::uint64_t, session*> sessions_;
   std::uint64_t sessions_ever_ = 0;
   time_point idle_since_ = now();
   unsigned stops_ = 0;
-  bool is_idle_ = false;                 ///< while draining: no job is left
+  bool is_idle_ = false;  ///< while draining: no job is left
 };
 
 }  // namespace pp::ppserver

@@ -32,7 +32,8 @@ bool is_living_ppserver(long pid) {
 }
 
 [[noreturn]] void cannot_write(const std::string& path) {
-  throw error(errc::bad_option, "cannot write the pid file " + path + ": " + std::strerror(errno) + "; choose another with -P");
+  throw error(errc::bad_option,
+              "cannot write the pid file " + path + ": " + std::strerror(errno) + "; choose another with -P");
 }
 
 }  // namespace
@@ -51,7 +52,8 @@ pid_file::pid_file(std::string path) {
   const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0) cannot_write(path);
   const std::string text = std::to_string(getpid()) + "\n";
-  const bool written = fchmod(fd, 0644) == 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  const bool written =
+      fchmod(fd, 0644) == 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   ::close(fd);
   if (!written || ::rename(fresh.c_str(), path.c_str()) != 0) {
     const int why = errno;

@@ -41,7 +41,8 @@ bytes not_started() {
 
 }  // namespace
 
-session::session(std::uint64_t number, std::unique_ptr<net::byte_stream> stream, peer client, const surroundings& around)
+session::session(std::uint64_t number, std::unique_ptr<net::byte_stream> stream, peer client,
+                 const surroundings& around)
     : number_(number),
       client_(std::move(client)),
       around_(around),
@@ -51,7 +52,8 @@ session::session(std::uint64_t number, std::unique_ptr<net::byte_stream> stream,
       images_(around.programs, around.settings.cache_bytes, *this) {}
 
 net::awaitable<void> session::run() {
-  log::info("client_in", {{"address", client_.address}, {"key", client_.who.key_name}, {"client", to_hex(client_.who.id)}});
+  log::info("client_in",
+            {{"address", client_.address}, {"key", client_.who.key_name}, {"client", to_hex(client_.who.id)}});
   owner_ = around_.jobs.add_owner(*this);
   around_.shares.on_session_began(number_);
   send_welcome();
@@ -224,7 +226,8 @@ void session::on_result(std::uint64_t job, std::uint16_t attempt, bytes payload)
   send_correction();
 }
 
-void session::on_unfit(const code::image_id& image, const std::string& reason, const std::vector<std::uint64_t>& returned) {
+void session::on_unfit(const code::image_id& image, const std::string& reason,
+                       const std::vector<std::uint64_t>& returned) {
   images_.on_unfit(image, reason);
   // The client took these back when it read UNFIT; the answers only settle the credit.
   for (const auto job : returned) give_back(job, 0);

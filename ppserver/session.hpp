@@ -16,8 +16,8 @@
 #include "net/channel.hpp"
 #include "net/task_group.hpp"
 #include "ppserver/config.hpp"
-#include "worker/credit.hpp"
 #include "ppserver/images.hpp"
+#include "worker/credit.hpp"
 
 namespace pp::ppserver {
 
@@ -67,7 +67,8 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_writable() override { unread_ = 0; }
   // The pool.
   void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;
-  void on_unfit(const code::image_id& image, const std::string& reason, const std::vector<std::uint64_t>& returned) override;
+  void on_unfit(const code::image_id& image, const std::string& reason,
+                const std::vector<std::uint64_t>& returned) override;
   // The images.
   void send_need(const wire::need& m) override;
   void send_unfit(const wire::unfit& m) override;
@@ -105,7 +106,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   std::uint64_t jobs_done_ = 0, jobs_returned_ = 0;
   std::uint32_t unread_ = 0;  ///< answers sent while the client does not read
   bool draining_ = false, leaving_ = false;
-  std::string reason_;        ///< why it ended, if somebody decided it
+  std::string reason_;  ///< why it ended, if somebody decided it
 };
 
 }  // namespace pp::ppserver

@@ -74,12 +74,14 @@ std::string to_json(const node_numbers& n) {
 
 std::string to_table(const node_numbers& n) {
   std::string out;
-  add_line(out, "Node %s (%s) at %s, up %.0f s%s", n.name.c_str(), n.node_id.c_str(), n.address.c_str(), seconds(n.uptime),
-           n.draining ? ", draining" : "");
-  add_line(out, "  jobs     %llu done, %u running, %u queued, %llu crashed", static_cast<unsigned long long>(n.jobs.jobs_done),
-           n.jobs.running, n.jobs.queued, static_cast<unsigned long long>(n.jobs.jobs_crashed));
+  add_line(out, "Node %s (%s) at %s, up %.0f s%s", n.name.c_str(), n.node_id.c_str(), n.address.c_str(),
+           seconds(n.uptime), n.draining ? ", draining" : "");
+  add_line(out, "  jobs     %llu done, %u running, %u queued, %llu crashed",
+           static_cast<unsigned long long>(n.jobs.jobs_done), n.jobs.running, n.jobs.queued,
+           static_cast<unsigned long long>(n.jobs.jobs_crashed));
   add_line(out, "  workers  %u of %u, %llu started, %llu crashed", n.jobs.workers, n.slots,
-           static_cast<unsigned long long>(n.jobs.workers_started), static_cast<unsigned long long>(n.jobs.workers_crashed));
+           static_cast<unsigned long long>(n.jobs.workers_started),
+           static_cast<unsigned long long>(n.jobs.workers_crashed));
   add_line(out, "  programs %.1f MiB received, %.1f MiB kept, %llu found in the cache, %llu evicted",
            mebibytes(n.programs.bytes_received), mebibytes(n.programs.bytes_stored),
            static_cast<unsigned long long>(n.programs.hits), static_cast<unsigned long long>(n.programs.evicted));

@@ -11,7 +11,12 @@ constexpr std::uint32_t at_least_one(unsigned slots) { return std::max(slots, 1U
 }  // namespace
 
 credit_window::credit_window(unsigned slots, const limits& l)
-    : limits_(l), share_(at_least_one(slots)), initial_(2 * share_), window_(initial_), target_(initial_), peak_(initial_) {}
+    : limits_(l),
+      share_(at_least_one(slots)),
+      initial_(2 * share_),
+      window_(initial_),
+      target_(initial_),
+      peak_(initial_) {}
 
 bool credit_window::on_submit(std::uint64_t payload_bytes) {
   ++outstanding_;

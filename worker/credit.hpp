@@ -21,9 +21,9 @@ class credit_window {
  public:
   struct limits {
     std::uint32_t largest = 4096;
-    duration fill = std::chrono::milliseconds(20);   ///< how long the jobs held here should keep the slots busy
-    std::uint64_t held_bytes = 64ULL << 20U;         ///< about how many bytes of arguments may wait here
-    std::uint32_t tolerance = 64;                    ///< jobs beyond every credit given that are still forgiven
+    duration fill = std::chrono::milliseconds(20);  ///< how long the jobs held here should keep the slots busy
+    std::uint64_t held_bytes = 64ULL << 20U;        ///< about how many bytes of arguments may wait here
+    std::uint32_t tolerance = 64;                   ///< jobs beyond every credit given that are still forgiven
   };
 
   credit_window(unsigned slots, const limits& l);
@@ -56,11 +56,11 @@ class credit_window {
 
   limits limits_;
   std::uint32_t share_, initial_, window_, target_;
-  std::uint32_t peak_;             ///< the largest window so far: no honest client has more here than this
+  std::uint32_t peak_;  ///< the largest window so far: no honest client has more here than this
   std::uint32_t outstanding_ = 0;
-  bool measured_ = false;          ///< a job has run
+  bool measured_ = false;  ///< a job has run
   duration mean_{};
-  std::uint64_t mean_bytes_ = 0;   ///< of arguments, over about the last eight jobs
+  std::uint64_t mean_bytes_ = 0;  ///< of arguments, over about the last eight jobs
 };
 
 /// Divides the slots among the sessions that have had jobs here lately.

@@ -22,15 +22,15 @@ namespace pp {
 /// One node as the client sees it. Local workers are the node "local".
 struct node_info {
   std::string name;
-  std::string id;        ///< 32 hexadecimal digits; empty for "local"
-  std::string address;   ///< host:port, empty for "local"
-  std::string state;     ///< found, connecting, ready, suspect, draining, lost, refused, unfit
-  std::string reason;    ///< why it is not used, in words; empty if it is
-  std::string version;   ///< of its pp; empty until connected
-  std::string platform;  ///< "Linux 6.1.0 x86_64, glibc 2.36"; empty until connected
-  unsigned slots = 0;    ///< workers it runs at once
-  unsigned free = 0;     ///< of these, without a job of anybody
-  unsigned in_flight = 0;  ///< jobs of this client there now
+  std::string id;                      ///< 32 hexadecimal digits; empty for "local"
+  std::string address;                 ///< host:port, empty for "local"
+  std::string state;                   ///< found, connecting, ready, suspect, draining, lost, refused, unfit
+  std::string reason;                  ///< why it is not used, in words; empty if it is
+  std::string version;                 ///< of its pp; empty until connected
+  std::string platform;                ///< "Linux 6.1.0 x86_64, glibc 2.36"; empty until connected
+  unsigned slots = 0;                  ///< workers it runs at once
+  unsigned free = 0;                   ///< of these, without a job of anybody
+  unsigned in_flight = 0;              ///< jobs of this client there now
   std::uint64_t jobs_done = 0;         ///< results of this client's jobs that came from it
   std::uint64_t jobs_rescheduled = 0;  ///< jobs taken elsewhere because it was lost, drained or unfit
   std::uint64_t code_bytes_sent = 0;   ///< of this program; 0 when the node had it already
@@ -54,9 +54,9 @@ struct discovery_report {
   std::string keyring;                  ///< where the key came from
   std::vector<std::string> interfaces;  ///< "lo (127.255.255.255)", …
   std::uint16_t port = 0;
-  std::uint64_t datagrams = 0;  ///< received in all
-  std::uint64_t other_key = 0;  ///< from nodes with another key
-  std::uint64_t rejected = 0;   ///< malformed, forged or replayed
+  std::uint64_t datagrams = 0;       ///< received in all
+  std::uint64_t other_key = 0;       ///< from nodes with another key
+  std::uint64_t rejected = 0;        ///< malformed, forged or replayed
   std::vector<std::string> remarks;  ///< clock warnings, ports that could not be bound, …
   /// All of it in lines for a person.
   std::string text() const;

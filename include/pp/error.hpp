@@ -46,7 +46,8 @@ enum class condition {
   retryable = 1,   ///< disconnected, overloaded, shutting_down, no_nodes
   job_failed = 2,  ///< job_threw, worker_crashed, timed_out, memory_limit, cancelled
   undecided = 3,   ///< outcome_unknown
-  setup_problem = 4,  ///< refused, version_mismatch, unfit_node, bad_message, closed, not_initialised, bad_option, not_shippable
+  setup_problem =
+      4,  ///< refused, version_mismatch, unfit_node, bad_message, closed, not_initialised, bad_option, not_shippable
 };
 
 const std::error_category& error_category() noexcept;

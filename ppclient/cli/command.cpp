@@ -37,7 +37,8 @@ bool look_for_nodes(pp::client& client, const common_options& o) {
   const auto neighbours = std::min(limit, std::chrono::steady_clock::now() + 500ms);
   std::size_t seen = 1;
   while (any && std::chrono::steady_clock::now() < neighbours) {
-    const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(neighbours - std::chrono::steady_clock::now());
+    const auto rest =
+        std::chrono::duration_cast<std::chrono::milliseconds>(neighbours - std::chrono::steady_clock::now());
     if (!client.wait_for_nodes(seen + 1, rest)) break;
     ++seen;
   }

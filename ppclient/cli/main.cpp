@@ -12,10 +12,12 @@ void add_common(CLI::App& app, common_options& o) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 86400.0));
   app.add_option("--node", o.nodes, "Also ask HOST[:PORT], found or not (like PP_NODES)");
-  app.add_option("-i,--interface", o.interfaces, "Ask on these interfaces only: names or addresses, comma list (PP_INTERFACES)");
+  app.add_option("-i,--interface", o.interfaces,
+                 "Ask on these interfaces only: names or addresses, comma list (PP_INTERFACES)");
   app.add_option("--discovery-port", o.discovery_port, "UDP port nodes are asked on (PP_DISCOVERY_PORT, else 60000)")
       ->check(CLI::Range(1, 65535));
-  app.add_option("--secret-file", o.secret_file, "The keyring: a path, - or fd:N (PP_SECRET_FILE, else the usual places)");
+  app.add_option("--secret-file", o.secret_file,
+                 "The keyring: a path, - or fd:N (PP_SECRET_FILE, else the usual places)");
 }
 
 int status_of(const pp::error& e) {

@@ -10,8 +10,9 @@ namespace ppclient {
 namespace {
 
 nlohmann::ordered_json as_json(const pp::node_info& n) {
-  return {{"name", n.name},   {"node_id", n.id},      {"address", n.address},   {"slots", n.slots}, {"free", n.free},
-          {"version", n.version}, {"platform", n.platform}, {"state", n.state}, {"reason", n.reason}};
+  return {{"name", n.name},         {"node_id", n.id},  {"address", n.address},
+          {"slots", n.slots},       {"free", n.free},   {"version", n.version},
+          {"platform", n.platform}, {"state", n.state}, {"reason", n.reason}};
 }
 
 void print_json(const std::vector<pp::node_info>& nodes) {
@@ -30,8 +31,8 @@ void print_table(const std::vector<pp::node_info>& nodes) {
   std::printf("%-*s  %-*s  %5s  %4s  %-8s  %-10s  %s\n", w1, "NAME", w2, "ADDRESS", "SLOTS", "FREE", "VERSION", "STATE",
               "PLATFORM");
   for (const auto& n : nodes) {
-    std::printf("%-*s  %-*s  %5u  %4u  %-8s  %-10s  %s\n", w1, printable(n.name).c_str(), w2, n.address.c_str(), n.slots,
-                n.free, printable(n.version).c_str(), n.state.c_str(),
+    std::printf("%-*s  %-*s  %5u  %4u  %-8s  %-10s  %s\n", w1, printable(n.name).c_str(), w2, n.address.c_str(),
+                n.slots, n.free, printable(n.version).c_str(), n.state.c_str(),
                 printable(n.reason.empty() ? n.platform : n.reason).c_str());
   }
 }

@@ -48,7 +48,9 @@ void add_ping(CLI::App& app, common_options& common, action& chosen) {
   auto* command = app.add_subcommand("ping", "Measure round trips to one node");
   auto o = std::make_shared<ping_options>();
   command->add_option("NODE", o->node, "Its name, its id, or its address HOST:PORT")->required();
-  command->add_option("-c,--count", o->count, "How many round trips")->capture_default_str()->check(CLI::Range(1, 1000000));
+  command->add_option("-c,--count", o->count, "How many round trips")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1000000));
   command->callback([&common, &chosen, o] { chosen = [&common, o] { return run(common, *o); }; });
 }
 

@@ -63,7 +63,8 @@ int run(const common_options& common, const stats_options& o) {
 }  // namespace
 
 void add_stats(CLI::App& app, common_options& common, action& chosen) {
-  auto* command = app.add_subcommand("stats", "What nodes say about themselves: jobs, workers, memory of programs, clients");
+  auto* command =
+      app.add_subcommand("stats", "What nodes say about themselves: jobs, workers, memory of programs, clients");
   auto o = std::make_shared<stats_options>();
   command->add_option("NODE", o->node, "Only this node: its name, its id, or its address HOST:PORT");
   command->add_flag("--json", o->json, "Print a JSON array with one object for each node");

@@ -130,7 +130,8 @@ TEST(Channel, FlushCompletesWhenAllIsWritten) {
   channel_rig rig;
   rig.left().send(message_type::goodbye, 0, 0, pattern(600'000, 7));
   bool flushed = false;
-  net::asio::co_spawn(rig.context(), rig.left().flush(), [&](const std::exception_ptr& failure) { flushed = failure == nullptr; });
+  net::asio::co_spawn(rig.context(), rig.left().flush(),
+                      [&](const std::exception_ptr& failure) { flushed = failure == nullptr; });
   rig.run_until([&] { return flushed; });
   EXPECT_EQ(rig.left().queued_bytes(), 0U);
 }
@@ -139,7 +140,8 @@ TEST(Channel, FlushFailsWhenTheChannelEndsFirst) {
   channel_rig rig;
   rig.left().send(message_type::goodbye, 0, 0, pattern(50'000'000, 7));
   std::optional<bool> failed;
-  net::asio::co_spawn(rig.context(), rig.left().flush(), [&](const std::exception_ptr& failure) { failed = failure != nullptr; });
+  net::asio::co_spawn(rig.context(), rig.left().flush(),
+                      [&](const std::exception_ptr& failure) { failed = failure != nullptr; });
   rig.run_until([&] { return rig.at_right().bytes_seen > 0; });
   rig.left().close();
   rig.run_until([&] { return failed.has_value(); });
@@ -257,7 +259,8 @@ TEST(ChannelHostile, RandomBytesNeverDoHarm) {
     channel_rig rig(rig_options{.raw_left = true, .right_limits = limits});
     bytes noise = pattern(4096, seed);
     if (seed % 2 == 0) {
-      for (std::size_t i = 0; i + 2 < noise.size(); i += 64) noise[i] = noise[i + 1] = noise[i + 2] = 0;  // plausible lengths
+      for (std::size_t i = 0; i + 2 < noise.size(); i += 64)
+        noise[i] = noise[i + 1] = noise[i + 2] = 0;  // plausible lengths
     }
     rig.write_raw(noise);
     rig.run_until([&] { return rig.right_ended() || rig.at_right().bytes_seen == noise.size(); });

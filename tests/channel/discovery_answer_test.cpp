@@ -232,8 +232,14 @@ TEST(DiscoveryLife, DestructionRightAfterCloseIsSafe) {
   net::asio::co_spawn(l.io, a->run(), [](std::exception_ptr e) { EXPECT_FALSE(e); });
   net::asio::co_spawn(l.io, b->run(), [](std::exception_ptr e) { EXPECT_FALSE(e); });
   ASSERT_TRUE(l.wait_for([&] { return b->nodes().size() == 1; }));
-  net::asio::co_spawn(l.io, a->close(), [&](std::exception_ptr) { a.reset(); ++ended; });
-  net::asio::co_spawn(l.io, b->close(), [&](std::exception_ptr) { b.reset(); ++ended; });
+  net::asio::co_spawn(l.io, a->close(), [&](std::exception_ptr) {
+    a.reset();
+    ++ended;
+  });
+  net::asio::co_spawn(l.io, b->close(), [&](std::exception_ptr) {
+    b.reset();
+    ++ended;
+  });
   EXPECT_TRUE(l.wait_for([&] { return ended == 2; }));
 }
 

@@ -25,9 +25,15 @@ class lab {
  public:
   explicit lab(const lab_options& o = {})
       : settings_(make_settings(o)),
-        jobs_(std::make_unique<worker::pool>(context_.get_executor(), worker::pool_options{.slots = 2, .pass_environment = {}})),
+        jobs_(std::make_unique<worker::pool>(context_.get_executor(),
+                                             worker::pool_options{.slots = 2, .pass_environment = {}})),
         programs_({directory_ / "cache", settings_.cache_bytes}),
-        around_{context_.get_executor(), *jobs_, programs_, shares_, settings_, [] { return std::string("{\"name\":\"lab\"}"); }} {
+        around_{context_.get_executor(),
+                *jobs_,
+                programs_,
+                shares_,
+                settings_,
+                [] { return std::string("{\"name\":\"lab\"}"); }} {
     test::stream_pair pair(context_, nullptr);
     auth::proved_client who;
     who.key_name = "alice";
@@ -67,8 +73,8 @@ class lab {
     return {};
   }
   std::size_t count(message_type type) const {
-    return static_cast<std::size_t>(
-        std::count_if(seen_.messages.begin(), seen_.messages.end(), [&](const auto& m) { return m.head.type == type; }));
+    return static_cast<std::size_t>(std::count_if(seen_.messages.begin(), seen_.messages.end(),
+                                                  [&](const auto& m) { return m.head.type == type; }));
   }
   void send(message_type type, const bytes& payload = {}, std::uint64_t job = 0, std::uint16_t attempt = 0) {
     client_->send(type, job, attempt, byte_view(payload));

@@ -67,7 +67,8 @@ void channel_rig::run_until(const std::function<bool()>& condition) {
   const auto limit = std::chrono::steady_clock::now() + generous;
   while (!condition()) {
     context_.restart();
-    if (context_.run_one_for(std::chrono::seconds(1)) == 0 && !condition() && std::chrono::steady_clock::now() > limit) {
+    if (context_.run_one_for(std::chrono::seconds(1)) == 0 && !condition() &&
+        std::chrono::steady_clock::now() > limit) {
       ADD_FAILURE() << "nothing more happens";
       return;
     }
@@ -76,8 +77,6 @@ void channel_rig::run_until(const std::function<bool()>& condition) {
 
 std::size_t channel_rig::left_writes() const { return left_write_count_; }
 
-void channel_rig::write_raw(byte_view from) {
-  net::asio::write(*raw_, net::asio::buffer(from.data(), from.size()));
-}
+void channel_rig::write_raw(byte_view from) { net::asio::write(*raw_, net::asio::buffer(from.data(), from.size())); }
 
 }  // namespace pp::test

@@ -24,12 +24,12 @@ struct exit_state {
 class child_process {
  public:
   struct parameters {
-    std::vector<std::string> arguments;                ///< the first is the program's path
-    std::map<std::string, std::string> environment;   ///< added to, or replacing, the test's own
-    std::vector<std::string> unset;                    ///< names removed from it
-    std::filesystem::path directory;                   ///< where out and err are written; must exist
-    std::string label = "child";                       ///< begins those files' names
-    std::string input;                                 ///< what it reads from stdin
+    std::vector<std::string> arguments;              ///< the first is the program's path
+    std::map<std::string, std::string> environment;  ///< added to, or replacing, the test's own
+    std::vector<std::string> unset;                  ///< names removed from it
+    std::filesystem::path directory;                 ///< where out and err are written; must exist
+    std::string label = "child";                     ///< begins those files' names
+    std::string input;                               ///< what it reads from stdin
   };
 
   /// Throws std::system_error if it cannot be started.

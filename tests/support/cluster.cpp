@@ -14,9 +14,9 @@ namespace {
 
 std::vector<std::string> command_of(const node::parameters& p) {
   std::vector<std::string> arguments = p.prefix;
-  for (const std::string& word : {std::string(PP_SERVER_PROGRAM), std::string("-p"), std::to_string(p.port),
-                                  std::string("--name"), p.name, std::string("-w"), std::to_string(p.workers),
-                                  std::string("--log-format"), std::string("json")}) {
+  for (const std::string& word :
+       {std::string(PP_SERVER_PROGRAM), std::string("-p"), std::to_string(p.port), std::string("--name"), p.name,
+        std::string("-w"), std::to_string(p.workers), std::string("--log-format"), std::string("json")}) {
     arguments.push_back(word);
   }
   arguments.insert(arguments.end(), p.extra.begin(), p.extra.end());

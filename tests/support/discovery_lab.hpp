@@ -58,9 +58,7 @@ class bare_socket {
   void send(byte_view content, const net::ip::address_v4& to, std::uint16_t port) {
     socket_.send_to(net::asio::buffer(content.data(), content.size()), {to, port});
   }
-  void send_to_loopback(byte_view content, std::uint16_t port) {
-    send(content, net::ip::address_v4::loopback(), port);
-  }
+  void send_to_loopback(byte_view content, std::uint16_t port) { send(content, net::ip::address_v4::loopback(), port); }
   /// The next datagram, if one is there; `from` is its sender.
   std::optional<bytes> receive() {
     bytes content(512);

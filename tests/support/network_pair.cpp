@@ -34,7 +34,8 @@ network_pair::network_pair() {
                  names_[1]});
   for (int end : {0, 1}) {
     ok = ok && ip({"-n", names_[end], "link", "set", "lo", "up"}) &&
-         ip({"-n", names_[end], "address", "add", address(end) + "/24", "broadcast", "10.87.0.255", "dev", interface(end)}) &&
+         ip({"-n", names_[end], "address", "add", address(end) + "/24", "broadcast", "10.87.0.255", "dev",
+             interface(end)}) &&
          ip({"-n", names_[end], "link", "set", interface(end), "up"});
   }
   if (!ok) throw std::runtime_error("cannot make a pair of network namespaces");

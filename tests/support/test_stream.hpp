@@ -45,7 +45,8 @@ class test_stream final : public net::byte_stream {
 /// Two connected ends. The first fails at its `fail_at`-th operation (reads and writes count together) if that is given.
 struct stream_pair {
   stream_pair(net::io_context& context, boost::beast::test::fail_count* fails)
-      : first(fails != nullptr ? test_stream::pipe_end(context, *fails) : test_stream::pipe_end(context)), second(context) {
+      : first(fails != nullptr ? test_stream::pipe_end(context, *fails) : test_stream::pipe_end(context)),
+        second(context) {
     first.connect(second);
   }
   test_stream::pipe_end first, second;

@@ -1,9 +1,9 @@
 // Jobs that take their worker down: the job gets a clear error, the node and its other jobs go on.
+#include <fcntl.h>
+#include <unistd.h>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 

@@ -236,8 +236,8 @@ TEST(Finding, PpInterfacesKeepsANodeOffTheOtherInterfaces) {
   const auto n = c.start_node(p);  // PP_INTERFACES=lo is the cluster's default
   EXPECT_THAT(n->address(), HasSubstr("127.0.0.1:"));
 
-  auto start = c.command({PP_CLIENT_PROGRAM, "--node", network_pair::address(1) + ":" + std::to_string(n->port()), "--wait", "3",
-                          "-i", network_pair::interface(0), "nodes"});
+  auto start = c.command({PP_CLIENT_PROGRAM, "--node", network_pair::address(1) + ":" + std::to_string(n->port()),
+                          "--wait", "3", "-i", network_pair::interface(0), "nodes"});
   auto arguments = network.enter(0);
   arguments.insert(arguments.end(), start.arguments.begin(), start.arguments.end());
   start.arguments = arguments;

@@ -1,7 +1,7 @@
 // Jobs on real nodes: values, exceptions, sizes, counts, output, and what is sent of the program.
-#include <cstdio>
 #include <fcntl.h>
 #include <unistd.h>
+#include <cstdio>
 
 #include <algorithm>
 #include <iostream>
@@ -122,7 +122,8 @@ TEST(Jobs, TenThousandSmallOnesRunExactlyOnceEach) {
   std::multiset<int> executed;
   for (int number = 0; lines >> number;) executed.insert(number);
   EXPECT_EQ(executed.size(), static_cast<std::size_t>(count)) << "executions";
-  EXPECT_EQ(std::set<int>(executed.begin(), executed.end()).size(), static_cast<std::size_t>(count)) << "different jobs";
+  EXPECT_EQ(std::set<int>(executed.begin(), executed.end()).size(), static_cast<std::size_t>(count))
+      << "different jobs";
   EXPECT_EQ(client.stats().done, static_cast<std::uint64_t>(count));
   EXPECT_EQ(client.stats().rescheduled, 0U);
   EXPECT_GT(find_node(client, "node-a").jobs_done, 0U);
@@ -267,7 +268,8 @@ TEST(Jobs, BackPressureHoldsSubmitUntilRoomIsThere) {
   pp::client client(options);
   std::vector<pp::future<bytes>> futures;
   for (int i = 0; i < 40; ++i) futures.push_back(client.submit(reversed, bytes(300'000, static_cast<std::uint8_t>(i))));
-  for (std::size_t i = 0; i < futures.size(); ++i) EXPECT_EQ(futures[i].get(), bytes(300'000, static_cast<std::uint8_t>(i)));
+  for (std::size_t i = 0; i < futures.size(); ++i)
+    EXPECT_EQ(futures[i].get(), bytes(300'000, static_cast<std::uint8_t>(i)));
 }
 
 }  // namespace

@@ -55,7 +55,8 @@ TEST(Programs, WordCountCountsOnNodesWhatItCountsAlone) {
   c.set("PP_LOCAL_WORKERS", "0");
   write_texts(c.directory() / "texts", 20);
   const auto n = c.start_node("node-a");
-  const auto ran = run_program(c.command({PP_WORD_COUNT_PROGRAM, "--check", "--top", "1", (c.directory() / "texts").string()}));
+  const auto ran =
+      run_program(c.command({PP_WORD_COUNT_PROGRAM, "--check", "--top", "1", (c.directory() / "texts").string()}));
   EXPECT_EQ(ran.end, (exit_state{0, 0})) << ran.err;
   EXPECT_THAT(ran.out, HasSubstr("         210  alpha\n"));
   EXPECT_THAT(ran.out, Not(HasSubstr("beta")));
@@ -83,7 +84,8 @@ TEST(Programs, WordCountCutsLargeFilesBetweenWords) {
 
 TEST(Programs, WordCountExplainsWrongUsage) {
   const cluster c;
-  for (const auto& wrong : std::vector<std::vector<std::string>>{{"--nonsense"}, {"--top", "x"}, {"--top"}, {"/nonexistent"}}) {
+  for (const auto& wrong :
+       std::vector<std::vector<std::string>>{{"--nonsense"}, {"--top", "x"}, {"--top"}, {"/nonexistent"}}) {
     auto arguments = wrong;
     arguments.insert(arguments.begin(), PP_WORD_COUNT_PROGRAM);
     const auto ran = run_program(c.command(arguments));

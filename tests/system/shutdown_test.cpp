@@ -89,7 +89,8 @@ TEST(Shutdown, AClientLeavesNoProcessThreadOrDescriptor) {
     pp::client client(options);
     for (int i = 0; i < 50; ++i) EXPECT_EQ(client.submit(twice, i).get(), 2 * i);
   }
-  EXPECT_TRUE(wait_until([&] { return open_descriptors() == descriptors; })) << open_descriptors() << " != " << descriptors;
+  EXPECT_TRUE(wait_until([&] { return open_descriptors() == descriptors; }))
+      << open_descriptors() << " != " << descriptors;
   EXPECT_TRUE(wait_until([&] { return thread_count() == threads; }));
   EXPECT_TRUE(wait_until([&] { return descendants_of(getpid()).size() - n->workers().size() == processes; }));
 }
@@ -141,7 +142,8 @@ int linger_visibly(const std::string& directory) {
 int submit_and_hang() {
   pp::client client;
   std::vector<pp::future<int>> futures;
-  for (int i = 0; i < 10; ++i) futures.push_back(client.submit(linger_visibly, std::string(std::getenv("PP_TEST_RUNNING"))));
+  for (int i = 0; i < 10; ++i)
+    futures.push_back(client.submit(linger_visibly, std::string(std::getenv("PP_TEST_RUNNING"))));
   return futures[0].get();
 }
 

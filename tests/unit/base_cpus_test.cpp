@@ -20,7 +20,8 @@ TEST(CpuMax, RoundsAQuotaUpToWholeCpus) {
 }
 
 TEST(CpuMax, IsNoLimitWhenItSaysMaxOrMakesNoSense) {
-  for (const char* text : {"max 100000", "", "\n", "100000", "x y", "100000 0", "-1 100000", "1 2 3", "99999999999999999999 1"}) {
+  for (const char* text :
+       {"max 100000", "", "\n", "100000", "x y", "100000 0", "-1 100000", "1 2 3", "99999999999999999999 1"}) {
     EXPECT_EQ(cpus_of_cpu_max(text), std::nullopt) << text;
   }
 }

@@ -120,8 +120,8 @@ TEST(SelectInterfaces, RefusesAnInterfaceThatIsDownOrBare) {
 
 TEST(SelectInterfaces, SendsToTheNamedBroadcastsOnlyAndWhereTheyBelong) {
   const auto s = select_from(machine(), "", "172.18.255.255,10.0.0.255");
-  EXPECT_THAT(texts(s), ElementsAre("lo (no broadcast)", "eth0 (10.0.0.255)", "tun0 (no broadcast)",
-                                    "two (172.18.255.255)"));
+  EXPECT_THAT(texts(s),
+              ElementsAre("lo (no broadcast)", "eth0 (10.0.0.255)", "tun0 (no broadcast)", "two (172.18.255.255)"));
   EXPECT_EQ(s.find(70005)->broadcasts[0].from.to_string(), "172.18.0.1");
 }
 

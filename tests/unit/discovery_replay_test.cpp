@@ -109,8 +109,10 @@ TEST(ReplayGuard, ARejectedDatagramLeavesNoTrace) {
 
 TEST(ReplayGuard, ClocksMayDifferByTwoMinutesEitherWay) {
   for (const auto type : {announce_type::announce, announce_type::goodbye, announce_type::query}) {
-    for (const auto& [offset, expected] : {std::pair{120'000, verdict::fresh}, {-120'000, verdict::fresh},
-                                           {120'001, verdict::wrong_clock}, {-120'001, verdict::wrong_clock}}) {
+    for (const auto& [offset, expected] : {std::pair{120'000, verdict::fresh},
+                                           {-120'000, verdict::fresh},
+                                           {120'001, verdict::wrong_clock},
+                                           {-120'001, verdict::wrong_clock}}) {
       receiver r;
       auto m = r.make(type, 1);
       m.unix_ms = wall + offset;

@@ -35,9 +35,10 @@ TEST(DiscoveryReport, NamesTheOtherKeysAndWhatToDo) {
   auto r = quiet();
   r.received = r.other_key = 3;
   r.other_key_ids = {"1111111111111111", "2222222222222222"};
-  EXPECT_THAT(r.remarks(), ElementsAre("3 datagrams were sealed with another key (1111111111111111, 2222222222222222), "
-                                       "ours is 0a84c3f1e2d3b4a5: carry the key over with `ppserver key export` there and "
-                                       "`ppserver key import` here"));
+  EXPECT_THAT(r.remarks(),
+              ElementsAre("3 datagrams were sealed with another key (1111111111111111, 2222222222222222), "
+                          "ours is 0a84c3f1e2d3b4a5: carry the key over with `ppserver key export` there and "
+                          "`ppserver key import` here"));
   EXPECT_EQ(r.rejected(), 0U);
 }
 

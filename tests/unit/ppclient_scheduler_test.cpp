@@ -335,7 +335,9 @@ class chaos {
     const auto which = below(n.jobs.size());
     const sent_job j = n.jobs[which];
     n.jobs.erase(n.jobs.begin() + which);
-    const auto what = j.recalled && below(2) == 0 ? outcome::not_started : below(10) == 0 ? outcome::crashed : outcome::done;
+    const auto what = j.recalled && below(2) == 0 ? outcome::not_started
+                      : below(10) == 0            ? outcome::crashed
+                                                  : outcome::done;
     const unsigned credit = below(3);
     const unsigned given = n.credit <= 1 && credit == 0 ? 1 : credit;
     n.credit += static_cast<int>(given) - 1;

@@ -32,7 +32,8 @@ class environment {
   void set(const char* name, const char* value) { ::setenv(name, value, 1); }
 
  private:
-  static constexpr const char* names[] = {"PP_INTERFACES", "PP_NODES", "PP_DISCOVERY", "PP_DISCOVERY_PORT", "PP_LOCAL_WORKERS"};
+  static constexpr const char* names[] = {"PP_INTERFACES", "PP_NODES", "PP_DISCOVERY", "PP_DISCOVERY_PORT",
+                                          "PP_LOCAL_WORKERS"};
   std::vector<std::optional<std::string>> before_;
 };
 

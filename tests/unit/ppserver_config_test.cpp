@@ -48,7 +48,8 @@ class Config : public testing::Test {
     setenv("HOME", "/home/someone", 1);
   }
   ~Config() override {
-    for (const char* name : {"PP_INTERFACES", "PP_DISCOVERY_PORT", "PP_LOG", "CACHE_DIRECTORY", "XDG_CACHE_HOME"}) unsetenv(name);
+    for (const char* name : {"PP_INTERFACES", "PP_DISCOVERY_PORT", "PP_LOG", "CACHE_DIRECTORY", "XDG_CACHE_HOME"})
+      unsetenv(name);
     for (const auto& [name, value] : saved_) setenv(name.c_str(), value.c_str(), 1);
   }
 
@@ -81,8 +82,9 @@ TEST_F(Config, NeedsNoArgumentsAtAll) {
 }
 
 TEST_F(Config, KeepsEveryLetterOfParallelPython) {
-  const auto line = accepted({"-d", "-f", "json", "-a", "-r", "-n", "2", "-i", "lo,eth0", "-b", "10.0.0.255", "-p", "0", "-w", "3",
-                              "-s", "some secret", "-t", "60", "-k", "3600", "-P", "/run/pp.pid"});
+  const auto line =
+      accepted({"-d", "-f", "json", "-a", "-r",          "-n", "2",  "-i", "lo,eth0", "-b", "10.0.0.255", "-p",
+                "0",  "-w", "3",    "-s", "some secret", "-t", "60", "-k", "3600",    "-P", "/run/pp.pid"});
   const auto& s = line.settings;
   EXPECT_EQ(s.log_level, log::level::debug);
   EXPECT_EQ(s.log_format, log::format::json);
@@ -101,20 +103,33 @@ TEST_F(Config, KeepsEveryLetterOfParallelPython) {
 TEST_F(Config, ExplainsItselfAndItsExitStatuses) {
   const auto help = refused({"--help"});
   EXPECT_EQ(help.status, exit_done);
-  for (const char* words : {"--port", "60000", "--drain-timeout", "64  usage", "69  cannot listen", "78  bad", "SIGHUP"}) {
+  for (const char* words :
+       {"--port", "60000", "--drain-timeout", "64  usage", "69  cannot listen", "78  bad", "SIGHUP"}) {
     EXPECT_NE(help.text.find(words), std::string::npos) << words << " is missing in\n" << help.text;
   }
   EXPECT_EQ(refused({"--version"}).text, "ppserver " PP_VERSION);
 }
 
 TEST_F(Config, RefusesWhatMakesNoSenseWithOneLineAndTheUsageStatus) {
-  const std::vector<std::vector<std::string>> wrong = {
-      {"--nonsense"},    {"-p", "65536"},      {"-p", "-1"},          {"-p", "abc"},  {"-w", "0"},
-      {"-w", "4097"},    {"-t", "x"},          {"-f", "xml"},         {"extra"},      {"--discovery-port", "0"},
-      {"--name", "a b"}, {"--name", std::string(31, 'x')},            {"-a", "--no-discovery"},
-      {"-r", "--recycle-after", "5"},          {"-s", "x", "--secret-file", "y"},
-      {"--heartbeat", "2000", "--dead-after", "4000"},                {"--cache-size", "many"},
-      {"--pass-env", "PP_SECRET"},             {"--log-level", "loud"}};
+  const std::vector<std::vector<std::string>> wrong = {{"--nonsense"},
+                                                       {"-p", "65536"},
+                                                       {"-p", "-1"},
+                                                       {"-p", "abc"},
+                                                       {"-w", "0"},
+                                                       {"-w", "4097"},
+                                                       {"-t", "x"},
+                                                       {"-f", "xml"},
+                                                       {"extra"},
+                                                       {"--discovery-port", "0"},
+                                                       {"--name", "a b"},
+                                                       {"--name", std::string(31, 'x')},
+                                                       {"-a", "--no-discovery"},
+                                                       {"-r", "--recycle-after", "5"},
+                                                       {"-s", "x", "--secret-file", "y"},
+                                                       {"--heartbeat", "2000", "--dead-after", "4000"},
+                                                       {"--cache-size", "many"},
+                                                       {"--pass-env", "PP_SECRET"},
+                                                       {"--log-level", "loud"}};
   for (const auto& words : wrong) {
     const auto end = refused(words);
     EXPECT_EQ(end.status, exit_usage) << words[0] << ": " << end.text;
@@ -149,8 +164,9 @@ TEST_F(Config, UsesTheCacheDirectoryThatSystemdGives) {
 }
 
 TEST_F(Config, ReadsAFileAndLetsFlagsWin) {
-  const auto path = write_config("# a node\nport = 61234\nworkers = 7\ninterface = [\"lo\", \"eth0\"]\nno-discovery = true\n"
-                                 "cache-size = \"1GiB\"\nname = \"quiet\"\n");
+  const auto path = write_config(
+      "# a node\nport = 61234\nworkers = 7\ninterface = [\"lo\", \"eth0\"]\nno-discovery = true\n"
+      "cache-size = \"1GiB\"\nname = \"quiet\"\n");
   const auto s = accepted({"-c", path.string(), "-w", "9"}).settings;
   EXPECT_EQ(s.port, 61234);
   EXPECT_EQ(s.workers, 9U);
@@ -218,15 +234,16 @@ TEST_F(Config, IsTheSameInHelpAndInTheDocumentation) {
   ASSERT_NE(begin, std::string::npos);
   ASSERT_NE(end, std::string::npos);
   const auto table = page.substr(begin, end - begin);
-  for (const auto& flag : long_flags(help)) EXPECT_NE(table.find(flag), std::string::npos) << flag << " is not documented";
+  for (const auto& flag : long_flags(help))
+    EXPECT_NE(table.find(flag), std::string::npos) << flag << " is not documented";
   for (const auto& flag : long_flags(table)) EXPECT_NE(help.find(flag), std::string::npos) << flag << " does not exist";
 }
 
 TEST_F(Config, HasTheDocumentedDefaults) {
   const auto page = test::read_file(std::string(PP_SOURCE_DIR) + "/docs/operations.md");
   const auto help = refused({"--help"}).text;
-  for (const char* flag : {"--port", "--discovery-port", "--recycle-after", "--cache-size", "--timeout", "--drain-timeout",
-                           "--heartbeat", "--dead-after", "--log-level", "--log-format"}) {
+  for (const char* flag : {"--port", "--discovery-port", "--recycle-after", "--cache-size", "--timeout",
+                           "--drain-timeout", "--heartbeat", "--dead-after", "--log-level", "--log-format"}) {
     const auto row = page.find(std::string(flag) + "`");
     ASSERT_NE(row, std::string::npos) << flag;
     const auto first = page.find('|', row), second = page.find('|', first + 1);
@@ -236,7 +253,8 @@ TEST_F(Config, HasTheDocumentedDefaults) {
     EXPECT_FALSE(documented.empty()) << flag;
     EXPECT_NE(help.find(flag), std::string::npos);
     const auto line = help.substr(help.find(flag), 120);
-    EXPECT_NE(line.find(documented), std::string::npos) << flag << ": documented " << documented << ", --help says\n" << line;
+    EXPECT_NE(line.find(documented), std::string::npos) << flag << ": documented " << documented << ", --help says\n"
+                                                        << line;
   }
 }
 

@@ -39,7 +39,9 @@ struct program {
     const auto part = as_bytes(modules[module]).subspan(from, length);
     return {index, module, from, static_cast<std::uint32_t>(length), false, part};
   }
-  wire::chunk whole(std::uint32_t index, std::uint16_t module) const { return chunk(index, module, 0, modules[module].size()); }
+  wire::chunk whole(std::uint32_t index, std::uint16_t module) const {
+    return chunk(index, module, 0, modules[module].size());
+  }
 
   std::vector<std::string> modules;
   code::manifest manifest;

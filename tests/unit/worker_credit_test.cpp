@@ -128,8 +128,13 @@ TEST(CreditWindow, KeepsItsBooksUnderRandomSequences) {
         case 0: window.set_share(share = 1 + random() % slots); break;
         case 1: client.take_correction(); break;
         case 2:
-        case 3: if (window.outstanding() > 0) client.take_result(std::chrono::microseconds(random() % 3 == 0 ? random() % 100000 : 5)); break;
-        case 4: if (window.outstanding() > 0) client.credit += window.on_returned(); break;
+        case 3:
+          if (window.outstanding() > 0)
+            client.take_result(std::chrono::microseconds(random() % 3 == 0 ? random() % 100000 : 5));
+          break;
+        case 4:
+          if (window.outstanding() > 0) client.credit += window.on_returned();
+          break;
         default:
           if (client.credit > 0) {
             --client.credit;

@@ -18,7 +18,8 @@ class record_pool;
 class job_handle {
  public:
   job_handle() noexcept = default;
-  job_handle(std::shared_ptr<record_pool> pool, job_record* record) noexcept : pool_(std::move(pool)), record_(record) {}
+  job_handle(std::shared_ptr<record_pool> pool, job_record* record) noexcept
+      : pool_(std::move(pool)), record_(record) {}
   job_handle(job_handle&& other) noexcept
       : pool_(std::move(other.pool_)), record_(std::exchange(other.record_, nullptr)) {}
   job_handle& operator=(job_handle&& other) noexcept;
