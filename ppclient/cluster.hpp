@@ -1,4 +1,5 @@
-// The I/O thread's half of a client: feeds the scheduler, carries out its decisions over links and local workers, completes records.
+// The I/O thread's half of a client: feeds the scheduler, carries out its decisions over links and local workers, and
+// completes records.
 //
 // Promises: every record handed in is completed exactly once; a job that cannot run anywhere fails with words that say why.
 // Owner: client_core. Threads: the I/O thread only, but for the constructor. Must not know: types of arguments and results.

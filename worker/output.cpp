@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,8 @@ namespace {
 // At the end of a job this much is read at most, so that another process that prints for ever cannot hold the result
 // up.
 constexpr std::size_t most_at_end = 1024 * 1024;
+constexpr int moment_ms = 2;
+constexpr int half_of_a_pipe = 32 * 1024;
 
 void flush_standard_streams() {
   std::cout.flush();
@@ -50,6 +53,11 @@ bool read_some(int fd, kept_stream& to) {
   const ssize_t got = ::read(fd, room.data(), room.size());
   if (got > 0) to.grew(static_cast<std::size_t>(got));
   return got > 0;
+}
+
+bool is_half_full(int fd) {
+  int waiting = 0;
+  return ::ioctl(fd, FIONREAD, &waiting) == 0 && waiting >= half_of_a_pipe;
 }
 
 bool is_readable(int fd) {
