@@ -4,7 +4,6 @@
 # so the layer picture in docs/architecture.md is checked and not hoped for (lint.layers checks the #include lines).
 function(pp_component name)
   cmake_parse_arguments(ARG "" "LAYER" "SOURCES;DEPENDS;LINK" ${ARGN})
-  pp_keep_existing(ARG_SOURCES)
   add_library(pp_${name} OBJECT ${ARG_SOURCES})
   add_library(pp::${name} ALIAS pp_${name})
   set_property(TARGET pp_${name} PROPERTY PP_LAYER ${ARG_LAYER})
@@ -23,22 +22,6 @@ function(pp_component name)
   endforeach()
   list(REMOVE_DUPLICATES ARG_LINK)
   set_property(TARGET pp_${name} PROPERTY PP_LINKS "${ARG_LINK}")
-endfunction()
-
-# While the tree grows: sources that are listed but not written yet are left out with a warning instead of stopping everybody.
-function(pp_keep_existing list_name)
-  set(kept)
-  foreach(source IN LISTS ${list_name})
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source})
-      list(APPEND kept ${source})
-    else()
-      message(WARNING "not written yet: ${CMAKE_CURRENT_SOURCE_DIR}/${source}")
-    endif()
-  endforeach()
-  if(NOT kept)
-    set(kept ${PROJECT_SOURCE_DIR}/base/bytes.cpp)
-  endif()
-  set(${list_name} ${kept} PARENT_SCOPE)
 endfunction()
 
 # pp_link_components(TARGET component…): puts the objects of whole components, and what they link, into TARGET.

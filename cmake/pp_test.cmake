@@ -9,7 +9,6 @@ function(pp_test_program name)
   set(list_file ${CMAKE_CURRENT_SOURCE_DIR}/sources.txt)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list_file})
   file(STRINGS ${list_file} sources REGEX "^[^#]")
-  pp_keep_existing(sources)
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE pp_test_support ${ARG_LINK})
   target_compile_definitions(${name} PRIVATE PP_TEST_DATA="${PROJECT_SOURCE_DIR}/tests" PP_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
