@@ -14,6 +14,7 @@
 #include "code/elf.hpp"
 #include "code/module_file.hpp"
 #include "code/modules.hpp"
+#include "code/needs.hpp"
 #include "pp/error.hpp"
 
 namespace pp::code {
@@ -73,22 +74,6 @@ void check_needed(const module_file& file) {
                 file.path() + " names the shared object " + name +
                     " by its path, so no other machine can load it: link that one with -Wl,-soname,NAME");
   }
-}
-
-/// Versions asked of the system's libraries; what a shipped library provides is not asked of the node.
-void add_needs(const elf_facts& facts, const std::set<std::string>& shipped, needs& to) {
-  std::vector<std::string> asked;
-  for (const auto& v : facts.needs) {
-    if (!shipped.contains(v.library)) asked.push_back(v.version == "GLIBC_ABI_DT_RELR" ? "GLIBC_2.36" : v.version);
-  }
-  const auto raise = [&asked](std::string& highest, std::string_view prefix) {
-    auto found = highest_version(asked, prefix);
-    if (compare_versions(found, highest) > 0) highest = std::move(found);
-  };
-  raise(to.glibc, "GLIBC_");
-  raise(to.glibcxx, "GLIBCXX_");
-  raise(to.cxxabi, "CXXABI_");
-  to.isa_level = std::max(to.isa_level, facts.isa_level);
 }
 
 needs needs_of(const std::vector<module_file>& files, const std::vector<module_entry>& modules) {

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "code/needs.hpp"
+
 namespace pp::code {
 namespace {
 
@@ -76,6 +78,34 @@ TEST(Fit, AcceptsAStaticProgramOnAMachineWithoutGlibc) {
   EXPECT_EQ(why_unfit({EM_X86_64, 0, "", "", ""}, node), std::nullopt);
   EXPECT_EQ(why_unfit(modest(), node).value_or(""),
             "the program needs glibc 2.34, the node has none: build on the older system or link with -static-pie");
+}
+
+elf_facts file_that_needs(std::vector<elf_version> versions, std::uint8_t isa_level = 0) {
+  elf_facts facts;
+  facts.needs = std::move(versions);
+  facts.isa_level = isa_level;
+  return facts;
+}
+
+TEST(Needs, AreTheHighestOfAllFiles) {
+  needs n;
+  add_needs(file_that_needs({{"libc.so.6", "GLIBC_2.34"}, {"libstdc++.so.6", "GLIBCXX_3.4.9"}}, 2), {}, n);
+  add_needs(file_that_needs({{"libm.so.6", "GLIBC_2.4"}, {"libstdc++.so.6", "GLIBCXX_3.4.30"}}, 1), {}, n);
+  add_needs(file_that_needs({{"libstdc++.so.6", "CXXABI_1.3.13"}, {"libgcc_s.so.1", "GCC_3.0"}}), {}, n);
+  EXPECT_EQ(n, (needs{0, 2, "2.34", "3.4.30", "1.3.13"}));
+}
+
+TEST(Needs, DoNotCountWhatAShippedLibraryProvides) {
+  needs n;
+  add_needs(file_that_needs({{"libc.so.6", "GLIBC_2.34"}, {"libstdc++.so.6", "GLIBCXX_3.4.99"}}),
+            {"app", "libstdc++.so.6"}, n);
+  EXPECT_EQ(n, (needs{0, 0, "2.34", "", ""}));
+}
+
+TEST(Needs, RelativeRelocationsAskForTheGlibcThatReadsThem) {
+  needs n;
+  add_needs(file_that_needs({{"libc.so.6", "GLIBC_2.4"}, {"libc.so.6", "GLIBC_ABI_DT_RELR"}}), {}, n);
+  EXPECT_EQ(n.glibc, "2.36");
 }
 
 }  // namespace
