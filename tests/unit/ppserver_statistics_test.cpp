@@ -40,7 +40,7 @@ TEST(Statistics, SayInJsonWhatToolsAskFor) {
 TEST(Statistics, StayValidJsonWhateverANameHolds) {
   auto n = busy_node();
   n.name = "\xff\"\n\x01";
-  EXPECT_NO_THROW(nlohmann::json::parse(to_json(n)));
+  EXPECT_TRUE(nlohmann::json::accept(to_json(n)));
 }
 
 TEST(Statistics, AreATableForPeople) {
