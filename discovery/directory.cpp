@@ -167,6 +167,7 @@ void directory::on_dial_ended(const node_id& id) {
 }
 
 time_point directory::next_dial(const node_id& id, time_point now) const {
+  if (find(id) == nullptr) return now + limits_.dial_interval;  // may_dial() says no until it is heard of again
   const auto before = dials_.find(id);
   const auto soonest = dials_running_ < limits_.dials_at_once ? now : now + crowded_pause;
   if (before == dials_.end() || !waits(before->second, id, now)) return soonest;

@@ -44,6 +44,11 @@ class blocked_signals {
   sigset_t before_{};
 };
 
+// The clock's range ends before that of milliseconds.
+time_point end_of(std::chrono::milliseconds limit) {
+  return now() + std::min<std::chrono::milliseconds>(limit, std::chrono::hours(24 * 365 * 100));
+}
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string out;
   for (const auto& p : parts) out += (out.empty() ? "" : ", ") + p;
@@ -156,7 +161,7 @@ client::~client() = default;
 void client::close() { core_->close(); }
 
 bool client::wait_for_nodes(std::size_t count, std::chrono::milliseconds limit) {
-  const auto end = now() + limit;
+  const auto end = end_of(limit);
   for (;;) {
     if (core_->ask([](ppclient::cluster& c) { return c.ready_nodes(); }) >= count) return true;
     if (now() >= end) return false;
@@ -179,7 +184,7 @@ namespace {
 // Asks a node something and waits for the answer; `send` starts it on the I/O thread and says whether the node is known.
 template <class Answer, class Send>
 Answer ask_node(detail::client_core& core, const std::string& node, std::chrono::milliseconds limit, Send send) {
-  const auto end = now() + limit;
+  const auto end = end_of(limit);
   auto answer = std::make_shared<std::promise<Answer>>();
   auto future = answer->get_future();
   while (!core.ask(

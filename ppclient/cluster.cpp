@@ -13,6 +13,7 @@ namespace {
 // A node on this machine answers a query within a few milliseconds; only if none does are local workers used.
 constexpr duration local_grace = std::chrono::milliseconds(60);
 constexpr duration local_grace_if_seen = std::chrono::seconds(1);
+constexpr duration local_retry = std::chrono::seconds(30);
 
 }  // namespace
 
@@ -79,6 +80,10 @@ link* cluster::found_link(const discovery::found_node& node, const std::vector<p
   return nullptr;
 }
 
+void cluster::forget_retired_links() {
+  std::erase_if(links_, [](const auto& l) { return l->has_ended(); });
+}
+
 void cluster::on_found(const discovery::change& c) {
   if (is_closing_) return;
   std::vector<place> places;
@@ -88,9 +93,13 @@ void cluster::on_found(const discovery::change& c) {
   }
   if (c.kind == discovery::change_kind::expired || c.kind == discovery::change_kind::draining) {
     // Only a hint: an established connection decides for itself.
+    const bool is_gone = c.kind == discovery::change_kind::expired;
     for (const auto& l : links_) {
-      if (!l->is_static() && l->id() == c.node.id) l->rest();
+      if (l->is_static() || l->id() != c.node.id) continue;
+      // Kept if it did anything: its numbers are part of what nodes() tells.
+      is_gone && !l->is_ready() && l->jobs_done == 0 ? l->retire() : l->rest();
     }
+    forget_retired_links();
     return;
   }
   link* const known = found_link(c.node, places);
@@ -100,6 +109,7 @@ void cluster::on_found(const discovery::change& c) {
   l.found_free = c.node.free;
   l.is_same_host = c.node.same_host;
   l.set_places(std::move(places));
+  l.unrest();  // also while it is connected: it must dial again should that end
   if (known != nullptr && !l.is_ready() && l.state() != link_state::duplicate) l.nudge();
 }
 
@@ -112,8 +122,8 @@ bool cluster::may_dial(link& from) {
   return !browser_ || from.is_static() || !from.id() || browser_->nodes().may_dial(*from.id(), now());
 }
 
-void cluster::on_dial_ended(link& from) {
-  if (browser_ && !from.is_static() && from.id()) browser_->nodes().on_dial_ended(*from.id());
+void cluster::on_dial_ended(const auth::node_id& dialled) {
+  if (browser_) browser_->nodes().on_dial_ended(dialled);
 }
 
 bool cluster::on_link_ready(link& from) {
@@ -155,6 +165,12 @@ void cluster::on_link_paused(link& from, bool paused) {
   if (!paused) decide_soon();
 }
 
+void cluster::on_link_leaving(link& from) {
+  scheduler_.on_node_leaving(from.node);
+  if (is_local_decided_) reconsider_local();
+  decide_soon();
+}
+
 void cluster::on_link_credit(link& from, std::int32_t change) {
   scheduler_.on_credit(from.node, std::clamp(change, -(1 << 20), 1 << 20));
   decide_soon();
@@ -181,6 +197,7 @@ void cluster::check_fit(link& l, std::uint32_t image) {
 
 bool cluster::same_host_node_is(bool ready_only) const {
   return std::any_of(links_.begin(), links_.end(), [&](const auto& l) {
+    if (l->state() == link_state::draining) return false;
     return l->is_same_host && (l->is_ready() || (!ready_only && (l->state() == link_state::found ||
                                                                  l->state() == link_state::connecting)));
   });
@@ -227,6 +244,7 @@ void cluster::on_local_credit(std::int32_t change) {
 void cluster::on_local_unfit(std::uint32_t image, const std::string& reason) {
   scheduler_.on_unfit(local_node_, image);
   local_unfit_ = reason;
+  local_unfit_since_ = now();
   log::warn("node_left_out", {{"node", "local"}, {"reason", reason}});
   decide_soon();
 }
@@ -234,6 +252,14 @@ void cluster::on_local_unfit(std::uint32_t image, const std::string& reason) {
 void cluster::on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) {
   on_any_result(local_node_, local_name_, job, attempt, payload, &payload, local_done_);
   decide_soon();
+}
+
+// What kept workers from starting may have been a bad moment of this machine.
+void cluster::retry_local() {
+  if (local_unfit_.empty() || now() - local_unfit_since_ < local_retry) return;
+  local_unfit_.clear();
+  scheduler_.forget_unfit(local_node_);
+  decide();
 }
 
 // --- the end ---------------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ class cluster final : private link_owner, private local_owner {
   bool on_link_ready(link& from) override;
   void on_link_lost(link& from) override;
   void on_link_paused(link& from, bool paused) override;
+  void on_link_leaving(link& from) override;
   void on_link_credit(link& from, std::int32_t change) override;
   void on_link_result(link& from, const net::message& result) override;
   void on_link_unfit(link& from, std::uint32_t image, const std::string& reason) override;
@@ -62,7 +63,7 @@ class cluster final : private link_owner, private local_owner {
   const code::image& image(std::uint32_t index) override { return images_[index]; }
   time_point may_dial_at(link& from) override;
   bool may_dial(link& from) override;
-  void on_dial_ended(link& from) override;
+  void on_dial_ended(const auth::node_id& dialled) override;
   // local workers
   void on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;
   void on_local_unfit(std::uint32_t image, const std::string& reason) override;
@@ -83,6 +84,10 @@ class cluster final : private link_owner, private local_owner {
   void decide();
   void decide_soon();
   void carry_out(const scheduler::action& a);
+  void recall(const scheduler::action& a);
+  void send_local(const detail::job_record& record, std::uint16_t attempt);
+  void forget_retired_links();
+  void retry_local();
   void on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
                      byte_view payload, bytes* owned, std::uint64_t& jobs_done);
   void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, bytes* owned,
@@ -116,6 +121,7 @@ class cluster final : private link_owner, private local_owner {
   const std::string* local_name_ = nullptr;
   std::uint64_t local_done_ = 0;
   std::string local_unfit_;
+  time_point local_unfit_since_{};
   bool is_local_decided_ = false;
 
   std::vector<detail::job_record*> slabs_;  ///< first record of each slab
@@ -125,6 +131,7 @@ class cluster final : private link_owner, private local_owner {
   std::map<std::uint32_t, time_point> starving_since_;  ///< by image
   std::uint32_t images_seen_ = 0;
   std::uint64_t done_ = 0, failed_ = 0;
+  std::vector<std::uint32_t> recalled_from_;  ///< nodes asked to give back in this round
   bool is_deciding_soon_ = false;
   bool is_closing_ = false;
   bool is_closed_ = false;

@@ -61,6 +61,16 @@ void cluster::decide() {
     more = scheduler_.decide(actions_, decisions_at_once);
     for (const auto& a : actions_) carry_out(a);
   }
+  // A node does not answer for what has begun. Its PONG, sent after whatever came back, tells that nothing more will.
+  for (const auto node : recalled_from_) {
+    if (link* const l = link_of_node_[node]) {
+      l->ping([this, node](duration) {
+        scheduler_.settle_recalls(node);
+        decide_soon();
+      });
+    }
+  }
+  recalled_from_.clear();
 }
 
 // Once per turn of the loop, after all that was received together.
@@ -79,22 +89,36 @@ void cluster::on_link_batch_end() {
   records_.wake_waiters();
 }
 
-void cluster::carry_out(const scheduler::action& a) {
-  detail::job_record& record = *record_of(a.job);
-  link* const to = a.node == local_node_ ? nullptr : link_of_node_[a.node];
-  if (a.what == scheduler::action::kind::recall) {
-    const auto id = std::uint64_t{generation_[a.job]} << 32U | a.job;
-    if (to != nullptr) {
-      to->recall(id, a.attempt);
-    } else {
-      local_->recall(id);
-    }
+void cluster::recall(const scheduler::action& a) {
+  const auto id = std::uint64_t{generation_[a.job]} << 32U | a.job;
+  if (a.node == local_node_) {
+    local_->recall(id);
     return;
   }
-  if (to != nullptr) {
-    to->send_job(record, a.attempt);
+  link_of_node_[a.node]->recall(id, a.attempt);
+  if (recalled_from_.empty() || recalled_from_.back() != a.node) recalled_from_.push_back(a.node);
+}
+
+void cluster::carry_out(const scheduler::action& a) {
+  if (a.what == scheduler::action::kind::recall) {
+    recall(a);
+    return;
+  }
+  // An action before this one may have taken the job back (send_local).
+  if (!scheduler_.is_in_flight(a.job) || scheduler_.attempt(a.job) != a.attempt) return;
+  const detail::job_record& record = *record_of(a.job);
+  if (a.node == local_node_) {
+    send_local(record, a.attempt);
   } else {
-    local_->send_job(record, a.attempt, images_[record.image]);
+    link_of_node_[a.node]->send_job(record, a.attempt);
+  }
+}
+
+void cluster::send_local(const detail::job_record& record, std::uint16_t attempt) {
+  try {
+    local_->send_job(record, attempt, images_[record.image]);
+  } catch (const error& e) {
+    on_local_unfit(record.image, e.what());  // no descriptor left, for example: the job goes elsewhere, or later
   }
 }
 

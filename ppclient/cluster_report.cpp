@@ -17,13 +17,19 @@ net::awaitable<void> cluster::watch() {
   for (;;) {
     co_await net::sleep_for(step);
     if (limit.count() > 0 && is_local_decided_) fail_starved(now());
+    retry_local();
+    forget_retired_links();
   }
 }
 
 void cluster::fail_starved(time_point at) {
   for (std::uint32_t image = 0; image < scheduler_.images(); ++image) {
-    const auto waiting = scheduler_.queued() > 0 ? scheduler_.queued_jobs(image) : std::vector<std::uint32_t>{};
-    if (waiting.empty() || scheduler_.has_node_for(image)) {
+    if (scheduler_.queued() == 0 || scheduler_.has_node_for(image)) {
+      starving_since_.erase(image);
+      continue;
+    }
+    const auto waiting = scheduler_.queued_jobs(image);
+    if (waiting.empty()) {
       starving_since_.erase(image);
       continue;
     }

@@ -11,6 +11,7 @@ namespace {
 constexpr duration first_back_off = std::chrono::milliseconds(200);
 constexpr duration longest_back_off = std::chrono::seconds(2);
 constexpr duration refused_back_off = std::chrono::seconds(5);
+constexpr duration refused_dial_pause = std::chrono::milliseconds(200);
 
 }  // namespace
 
@@ -58,8 +59,14 @@ std::string link::name() const {
 net::awaitable<void> link::run() {
   while (!is_leaving_) {
     co_await wait_before_next_dial();
-    co_await connect_once();
+    if (!is_leaving_) co_await connect_once();
   }
+  has_ended_ = true;
+}
+
+void link::retire() {
+  is_leaving_ = true;
+  wake_.cancel();
 }
 
 void link::nudge() {
@@ -81,11 +88,12 @@ void link::drop(const std::string& reason) {
 }
 
 net::awaitable<void> link::wait_before_next_dial() {
-  for (;;) {
+  while (!is_leaving_) {
     auto when = next_dial_;
     if (is_resting_) when = time_point::max();
     if (!is_static_ && !is_resting_) when = std::max(when, owner_.may_dial_at(*this));
     if (when <= now() && owner_.may_dial(*this)) co_return;
+    when = std::max(when, now() + refused_dial_pause);
     wake_.expires_at(when);
     net::error_code woken;
     co_await wake_.async_wait(net::redirect_error(net::use_awaitable, woken));
@@ -96,15 +104,16 @@ net::awaitable<void> link::wait_before_next_dial() {
 
 net::awaitable<void> link::connect_once() {
   state_ = link_state::connecting;
-  bool is_dialling = true;
+  // Permission was for the id of then: the link may adopt another one meanwhile.
+  auto granted = is_static_ ? std::nullopt : id_;
   const auto dialled = [&] {
-    if (is_dialling) owner_.on_dial_ended(*this);
-    is_dialling = false;
+    if (granted) owner_.on_dial_ended(*granted);
+    granted.reset();
   };
   try {
     co_await net::with_deadline(dial_and_prove(), now() + context_.settings.connect_timeout);
     dialled();
-    channel_ = std::make_unique<net::channel>(std::move(proved_));
+    channel_ = std::make_shared<net::channel>(std::move(proved_));
     co_await net::until_either_fails(channel_->run(*this), net::until_either_fails(heartbeat(), ship_code()));
   } catch (const std::exception& e) {  // the boundary: whatever ends a connection ends here
     note_failure(e);
@@ -142,6 +151,7 @@ void link::end_connection() {
   if (channel_) {
     bytes_sent_before_ += channel_->bytes_sent();
     bytes_received_before_ += channel_->bytes_received();
+    channel_->close();  // whoever waits in flush() learns of it
     channel_.reset();
   }
   const bool was_ready = is_welcome_ && state_ != link_state::duplicate;
@@ -256,6 +266,7 @@ void link::on_goodbye(const net::message& m) {
   reason_ = g->text;
   is_draining_ = true;
   set_pause();
+  if (is_welcome_) owner_.on_link_leaving(*this);
 }
 
 void link::on_pong(const net::message& m) {
@@ -283,16 +294,17 @@ void link::query_stats(std::function<void(std::string)> done) {
 
 net::awaitable<void> link::say_goodbye(time_point limit) {
   is_leaving_ = true;
-  if (!channel_) co_return;
+  const auto kept = channel_;  // the connection may end while we wait
+  if (!kept) co_return;
   bytes payload;
   wire::encode_goodbye({static_cast<std::uint16_t>(errc::closed), 0, "the client is closing"}, payload);
-  channel_->send(wire::message_type::goodbye, 0, 0, payload);
+  kept->send(wire::message_type::goodbye, 0, 0, payload);
   try {
-    co_await net::with_deadline(channel_->flush(), limit);
+    co_await net::with_deadline(kept->flush(), limit);
   } catch (const net::system_error&) {
     // It does not read any more; closing tells it the same.
   }
-  if (channel_) channel_->close();
+  kept->close();
 }
 
 // --- jobs ------------------------------------------------------------------------------------------------------------

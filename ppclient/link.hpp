@@ -54,6 +54,8 @@ class link_owner {
   virtual void on_link_lost(link& from) = 0;
   /// Suspect, draining or full: nothing more may be sent to it for now.
   virtual void on_link_paused(link& from, bool paused) = 0;
+  /// The node said GOODBYE: what it has not begun comes back, then the connection ends.
+  virtual void on_link_leaving(link& from) = 0;
   virtual void on_link_credit(link& from, std::int32_t change) = 0;
   virtual void on_link_result(link& from, const net::message& result) = 0;
   virtual void on_link_unfit(link& from, std::uint32_t image, const std::string& reason) = 0;
@@ -63,7 +65,7 @@ class link_owner {
   virtual time_point may_dial_at(link& from) = 0;
   /// Permission to dial now; if granted, on_dial_ended() follows.
   virtual bool may_dial(link& from) = 0;
-  virtual void on_dial_ended(link& from) = 0;
+  virtual void on_dial_ended(const auth::node_id& dialled) = 0;
 };
 
 class link final : private net::channel::handler {
@@ -82,6 +84,10 @@ class link final : private net::channel::handler {
   bool has_place(const place& p) const { return std::find(places_.begin(), places_.end(), p) != places_.end(); }
   /// No dialling any more unless nudged; an established connection stays.
   void rest() { is_resting_ = true; }
+  void unrest() { is_resting_ = false; }
+  /// run() returns soon; has_ended() tells when. Requires: !is_ready().
+  void retire();
+  bool has_ended() const { return has_ended_; }
 
   /// Requires: is_ready(). Sends the job, and before it the image if this channel has not seen it.
   void send_job(const detail::job_record& record, std::uint16_t attempt);
@@ -150,7 +156,7 @@ class link final : private net::channel::handler {
   std::vector<place> places_;
   std::optional<auth::node_id> expected_, id_;
   bool is_static_;
-  bool is_resting_ = false, is_leaving_ = false;
+  bool is_resting_ = false, is_leaving_ = false, has_ended_ = false;
   link_state state_ = link_state::found;
   std::string reason_;
   std::string connected_to_;
@@ -160,7 +166,7 @@ class link final : private net::channel::handler {
   net::steady_timer writable_;  ///< never fires; cancelled when the channel has room
   net::steady_timer needed_;    ///< never fires; cancelled when a NEED came
 
-  std::unique_ptr<net::channel> channel_;
+  std::shared_ptr<net::channel> channel_;  ///< also owned by say_goodbye() while it waits
   std::unique_ptr<net::tls_stream> proved_;
   bool is_welcome_ = false, is_suspect_ = false, is_draining_ = false, is_full_ = false, is_paused_ = false;
   wire::welcome welcome_;

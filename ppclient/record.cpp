@@ -1,5 +1,6 @@
 #include "ppclient/record.hpp"
 
+#include <algorithm>
 #include <climits>
 #include <ctime>
 
@@ -143,7 +144,8 @@ void record_pool::release(job_record* record) {
 }
 
 bool record_pool::wait(job_record& record, std::int64_t limit_ns) {
-  const std::int64_t end = limit_ns < 0 ? 0 : monotonic_ns() + limit_ns;
+  const std::int64_t start = monotonic_ns();
+  const std::int64_t end = limit_ns < 0 ? 0 : start + std::min(limit_ns, INT64_MAX - start);
   auto seen = record.word.load(std::memory_order_acquire);
   while (seen != job_record::state_done) {
     if ((seen & job_record::has_waiter) == 0) {
@@ -169,6 +171,9 @@ void record_pool::close() {
 }
 
 const std::string* record_pool::keep_name(std::string name) {
+  for (const auto& known : names_) {
+    if (*known == name) return known.get();
+  }
   names_.push_back(std::make_unique<std::string>(std::move(name)));
   return names_.back().get();
 }

@@ -78,12 +78,13 @@ bool scheduler::is_fit(const node_entry& n, image_index image) const {
 }
 
 bool scheduler::can_take(const node_entry& n, image_index image) const {
-  return !n.paused && n.slots > 0 && n.in_flight < n.credit && is_fit(n, image);
+  return !n.paused && !n.leaving && n.slots > 0 && n.in_flight < n.credit && is_fit(n, image);
 }
 
 bool scheduler::has_node_for(image_index image) const {
-  return std::any_of(alive_.begin(), alive_.end(),
-                     [&](node_index i) { return nodes_[i].slots > 0 && is_fit(nodes_[i], image); });
+  return std::any_of(alive_.begin(), alive_.end(), [&](node_index i) {
+    return nodes_[i].slots > 0 && !nodes_[i].leaving && is_fit(nodes_[i], image);
+  });
 }
 
 // --- jobs ------------------------------------------------------------------------------------------------------------
@@ -112,12 +113,23 @@ void scheduler::leave_node(job_slot id) {
   remove(n.jobs, id);
   --n.in_flight;
   --in_flight_;
-  if (j.is_recalled) {
-    j.is_recalled = false;
+  j.is_recalled = false;
+  if (j.is_coming_back) {
+    j.is_coming_back = false;
     --n.recalls;
     --recalls_;
   }
   j.node = none;
+}
+
+void scheduler::settle_recalls(node_index node) {
+  node_entry& n = nodes_[node];
+  for (auto id = n.jobs.first; id != none && n.recalls > 0; id = jobs_[id].next) {
+    if (!jobs_[id].is_coming_back) continue;
+    jobs_[id].is_coming_back = false;
+    --n.recalls;
+    --recalls_;
+  }
 }
 
 scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint16_t attempt, outcome what,
@@ -169,7 +181,7 @@ scheduler::node_index scheduler::least_loaded(image_index image, node_index avoi
   for (const auto i : alive_) {
     const node_entry& n = nodes_[i];
     if (i == avoid) continue;
-    if (n.slots > 0 && !n.paused && is_fit(n, image)) others_exist = true;
+    if (n.slots > 0 && !n.paused && !n.leaving && is_fit(n, image)) others_exist = true;
     if (!can_take(n, image)) continue;
     // in_flight / slots as a cross product: exact, and no division per node.
     if (best == none ||
@@ -231,7 +243,7 @@ void scheduler::recall_for_idle(std::vector<action>& out, std::size_t limit) {
 }
 
 bool scheduler::is_idle(const node_entry& n) const {
-  return !n.paused && n.slots > n.in_flight && n.in_flight < n.credit;
+  return !n.paused && !n.leaving && n.slots > n.in_flight && n.in_flight < n.credit;
 }
 
 // Without this a job that only its present node can run would be asked back and sent there again for ever.
@@ -246,7 +258,7 @@ std::uint32_t scheduler::recall_from(node_index from, std::uint32_t wanted, std:
   for (auto id = nodes_[from].jobs.last; id != none && done < wanted; id = jobs_[id].previous) {
     job_entry& j = jobs_[id];
     if (j.is_recalled || !may_run_idle(j)) continue;
-    j.is_recalled = true;
+    j.is_recalled = j.is_coming_back = true;
     ++nodes_[from].recalls;
     ++recalls_;
     ++done;

@@ -51,6 +51,12 @@ class scheduler {
   node_index on_node_ready(unsigned slots);
   void on_credit(node_index node, std::int32_t change);
   void set_slots(node_index node, unsigned slots);
+  /// It takes nothing new any more and will be lost soon: no reason to wait for it.
+  void on_node_leaving(node_index node) { nodes_[node].leaving = true; }
+  /// The node cannot run the image for now; forget_unfit() makes it a candidate again.
+  void forget_unfit(node_index node) { nodes_[node].unfit.clear(); }
+  /// What was recalled from it and has not come back has begun there: it no longer counts as on its way back.
+  void settle_recalls(node_index node);
   /// Nothing more is sent to it; what it has stays there.
   void set_paused(node_index node, bool paused);
   /// Its connection is gone: all its jobs are queued again. The index is dead from here on.
@@ -95,7 +101,8 @@ class scheduler {
     std::uint16_t attempt = 0;
     std::uint16_t crashes = 0;
     job_state state = job_state::finished;
-    bool is_recalled = false;
+    bool is_recalled = false;     ///< in this attempt: asked back once, never again
+    bool is_coming_back = false;  ///< counted in recalls
   };
   struct list {
     std::uint32_t first = none, last = none;
@@ -106,7 +113,7 @@ class scheduler {
     std::uint32_t in_flight = 0;
     std::uint32_t slots = 0;
     std::uint32_t recalls = 0;
-    bool alive = true, paused = false;
+    bool alive = true, paused = false, leaving = false;
     std::vector<image_index> unfit;
   };
 

@@ -1,5 +1,6 @@
 #include "ppclient/settings.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
@@ -51,6 +52,14 @@ void take_environment(options& o) {
   }
 }
 
+// What is meant as "for ever" must not overflow the clock.
+void bound(options& o) {
+  constexpr std::chrono::hours century(24 * 365 * 100);
+  for (auto* limit : {&o.no_nodes_timeout, &o.connect_timeout, &o.heartbeat, &o.suspect_after, &o.dead_after}) {
+    *limit = std::min<std::chrono::milliseconds>(*limit, century);
+  }
+}
+
 void check(const options& o) {
   if (!o.local.is_automatic() && (o.local.count < 0 || o.local.count > 4096))
     wrong("options.local must be 0 to 4096 or automatic()");
@@ -68,6 +77,7 @@ void check(const options& o) {
 
 options complete(options o) {
   take_environment(o);
+  bound(o);
   check(o);
   return o;
 }

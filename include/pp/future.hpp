@@ -48,6 +48,8 @@ class [[nodiscard]] future {
   /// True if the job was done before `limit` had passed.
   template <class Rep, class Period>
   bool wait_for(std::chrono::duration<Rep, Period> limit) const {
+    constexpr std::chrono::hours century(24 * 365 * 100);  // what fits nanoseconds, and is for ever
+    if (limit > century) return job_.wait_for(century);
     return job_.wait_for(std::chrono::duration_cast<std::chrono::nanoseconds>(limit));
   }
   /// True if get() would not block.

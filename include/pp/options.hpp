@@ -42,10 +42,12 @@ struct options {
   /// A client that finds no keyring uses local workers only, and says so when it has none.
   std::string secret_file;
 
-  /// How long jobs wait for anything to run on before they fail with errc::no_nodes. Default 10 s; zero = for ever.
+  /// How long there may be nothing to run on before the jobs that wait for it fail with errc::no_nodes (or unfit_node, or
+  /// refused, if that is why); counted from the moment when nothing could run them. Default 10 s; zero = for ever.
   std::chrono::milliseconds no_nodes_timeout = std::chrono::seconds(10);
 
-  /// How long a connection attempt (TCP, TLS and proof) may take. Default 8 s.
+  /// How long a connection attempt (TCP, TLS and proof) may take. Default 8 s. Looking up a name is the system's affair:
+  /// where it hangs, so does that attempt, and close() waits for it.
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(8);
 
   /// Heartbeats go out this often. Default 2 s; more saves next to nothing and finds dead nodes later.

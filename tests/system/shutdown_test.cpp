@@ -45,6 +45,21 @@ TEST(Shutdown, ClosingAClientCompletesEveryFuture) {
   client.close();  // may be called again
 }
 
+std::size_t size_of(const std::string& text) { return text.size(); }
+
+// The goodbye overtakes what is still to be written, and the node hangs up: closing must survive that.
+TEST(Shutdown, ClosingWithLargeArgumentsOnTheirWayCompletesEveryFuture) {
+  const cluster c;
+  const auto n = c.start_node();
+  pp::client client(c.client_options());
+  ASSERT_TRUE(has_nodes(client, 1));
+  const std::string large(std::size_t{16} << 20U, 'x');
+  std::vector<pp::future<std::size_t>> futures;
+  for (int i = 0; i < 4; ++i) futures.push_back(client.submit(size_of, large));
+  client.close();
+  for (auto& future : futures) EXPECT_TRUE(future.ready());
+}
+
 TEST(Shutdown, FuturesOutliveTheirClient) {
   const cluster c;
   const auto n = c.start_node();

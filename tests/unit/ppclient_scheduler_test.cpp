@@ -224,6 +224,45 @@ TEST(Scheduler, DoesNotRecallForANodeThatCannotRunTheImage) {
   EXPECT_TRUE(l.decide().empty());
 }
 
+TEST(Scheduler, ARecallThatCameTooLateDoesNotHoldUpOthers) {
+  lab l;
+  const auto a = l.node(1, 10);
+  l.submit(4);
+  ASSERT_EQ(l.decide().size(), 4U);
+  l.node(1, 10);
+  ASSERT_EQ(l.decide().size(), 1U);  // job 3, which has begun meanwhile
+  EXPECT_TRUE(l.decide().empty());
+  l.s.settle_recalls(a);
+  const auto next = l.decide();
+  ASSERT_EQ(next.size(), 1U);
+  EXPECT_EQ(next[0].what, kind::recall);
+  EXPECT_EQ(next[0].job, 2U);
+  EXPECT_EQ(l.result(next[0], outcome::not_started), verdict::again);
+  EXPECT_EQ(count(l.decide(), kind::send, 1), 1U);
+}
+
+TEST(Scheduler, ALeavingNodeIsNoReasonToWait) {
+  lab l;
+  const auto a = l.node(2, 4);
+  l.submit(2);
+  const auto sent = l.decide();
+  l.s.on_node_leaving(a);
+  EXPECT_FALSE(l.s.has_node_for(0));
+  EXPECT_EQ(l.result(sent[0], outcome::not_started), verdict::again);
+  EXPECT_TRUE(l.decide().empty());
+  EXPECT_EQ(l.result(sent[1]), verdict::deliver) << "what runs there still counts";
+}
+
+TEST(Scheduler, AnUnfitNodeMayBeTriedAgain) {
+  lab l;
+  const auto a = l.node(1, 4);
+  l.submit(1);
+  l.s.on_unfit(a, 0);
+  EXPECT_TRUE(l.decide().empty());
+  l.s.forget_unfit(a);
+  EXPECT_EQ(l.decide().size(), 1U);
+}
+
 TEST(Scheduler, DoesNotRecallWhileJobsAreQueued) {
   lab l;
   l.node(1, 4);
