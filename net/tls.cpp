@@ -23,8 +23,9 @@ constexpr std::size_t record_size = 16 * 1024;  // fill records: pipeline measur
 constexpr std::size_t first_receive = 4 * 1024;
 constexpr std::size_t largest_receive = 256 * 1024;
 constexpr std::size_t largest_pending = 256 * 1024;
-// A record holds at most 16 KiB, so this much input without any plaintext is an attack (KeyUpdate or empty-record flood).
-constexpr std::size_t most_without_plaintext = 256 * 1024;
+// A record holds at most 16 KiB, so after part of one and a whole buffer more there is plaintext, or it is an attack (a flood of
+// KeyUpdates or empty records).
+constexpr std::size_t most_without_plaintext = largest_receive + 4 * record_size;
 
 [[noreturn]] void fail(const char* what) {
   char text[160] = "";
