@@ -120,8 +120,8 @@ void output_capture::watch() {
   pollfd watched[3] = {{ends_[0].get(), POLLIN, 0}, {ends_[1].get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
   while (watched[2].revents == 0) {
     if (::poll(watched, 3, -1) < 0) continue;
-    // Bytes that were read but not yet counted die with the process, while the node finds those that are still in the pipe. So
-    // a job's last words are left there for a moment, unless they are many.
+    // Bytes that were read but not yet counted die with the process, while the node finds those that are still in the
+    // pipe. So a job's last words are left there for a moment, unless they are many.
     if (!is_half_full(ends_[0].get()) && !is_half_full(ends_[1].get())) ::poll(&watched[2], 1, moment_ms);
     for (int which = 0; which < 2; ++which) {
       if ((watched[which].revents & POLLIN) != 0) {

@@ -319,6 +319,51 @@ TEST(WorkerPool, TheLastWordsOfAProgramThatCannotStartAreTold) {
   EXPECT_NE(lab.owner.unfit_reason.find("libfoo.so.1: cannot open"), std::string::npos) << lab.owner.unfit_reason;
 }
 
+TEST(WorkerPool, AProgramThatIsNeverReadyIsKilledAndUnfit) {
+  const temporary_directory directory;
+  write_file(directory / "script", "#!/bin/sh\nsleep 1000\n", 0700);
+  auto options = pool_lab::with_slots(1);
+  options.start_limit = 50ms;
+  pool_lab lab(options);
+  auto script = program_of("/dev/null");
+  script->program_path = (directory / "script").string();
+  lab.program.what = script;
+  lab.submit(add, 1, 1);
+  lab.run_until([&] { return !lab.owner.returned.empty(); });
+  EXPECT_NE(lab.owner.unfit_reason.find("within 50 ms"), std::string::npos) << lab.owner.unfit_reason;
+  EXPECT_EQ(lab.pool.counters().workers_started, 3U);
+  EXPECT_EQ(lab.pool.counters().workers, 0U);
+}
+
+TEST(WorkerPool, DoesNothingWhileItOnlyWaitsForALaterLook) {
+  const temporary_directory directory;
+  write_file(directory / "script", "#!/bin/sh\nexec sleep 1000\n", 0700);
+  auto options = pool_lab::with_slots(1);
+  options.kill_grace = 50ms;
+  pool_lab lab(options);
+  auto script = program_of("/dev/null");
+  script->program_path = (directory / "script").string();
+  lab.program.what = script;
+  lab.submit(add, 1, 1);  // its worker is looked at again when it should have been ready
+  lab.run_until([&] { return lab.pool.worker_pids().size() == 1; });
+  int turns = 0;
+  while (turns < 1000 && lab.io.run_one_for(100ms) > 0) ++turns;
+  EXPECT_LT(turns, 100);
+}
+
+TEST(WorkerPool, AWorkerThatCallsItselfUnfitIsBelievedAtOnce) {
+  pool_lab lab(pool_lab::with_slots(1));
+  auto strange = std::make_shared<code::launchable>();
+  strange->program = ::fcntl(pool_lab::own_program()->program, F_DUPFD_CLOEXEC, 3);
+  strange->encoded = {1, 2, 3};
+  strange->id[0] = 78;
+  lab.program.what = strange;
+  lab.submit(add, 1, 1);
+  lab.run_until([&] { return !lab.owner.returned.empty(); });
+  EXPECT_NE(lab.owner.unfit_reason.find("makes no sense"), std::string::npos) << lab.owner.unfit_reason;
+  EXPECT_EQ(lab.pool.counters().workers_started, 1U);
+}
+
 TEST(WorkerPool, AFileThatIsNoProgramIsUnfitAtOnce) {
   pool_lab lab(pool_lab::with_slots(1));
   lab.program.what = program_of("/etc/hostname");
