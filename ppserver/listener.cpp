@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include <netinet/in.h>
 #include <sys/resource.h>
-#include <boost/asio/ip/v6_only.hpp>
 
 #include "base/log.hpp"
 #include "net/deadline.hpp"
@@ -77,7 +77,9 @@ void listener::open_one(const net::ip::address& address) {
   net::tcp::acceptor a(executor_);
   a.open(at.protocol());
   a.set_option(net::tcp::acceptor::reuse_address(true));
-  if (address.is_v6()) a.set_option(net::ip::v6_only(true));
+  // IPv4 has an acceptor of its own: without this the two would fight over the port.
+  const int only_v6 = 1;
+  if (address.is_v6()) ::setsockopt(a.native_handle(), IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
   a.bind(at);
   a.listen(256);
   port_ = a.local_endpoint().port();

@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-
 #include "auth/crypto.hpp"
 #include "auth/keyring.hpp"
 #include "base/log.hpp"

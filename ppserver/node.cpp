@@ -87,6 +87,7 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
       settings_(std::move(settings)),
       source_(std::move(source)),
       key_origin_(keys.origin),
+      is_weak_(keys.weak),
       keys_(std::move(keys.keys)),
       self_(make_identity(settings_)),
       where_(choose_interfaces(settings_, keys)),
@@ -245,8 +246,7 @@ void node::reload_keys() {
     fresh = auth::load_keyring(again);
     if (fresh.origin != key_origin_)
       throw error(errc::refused, "they would come from " + fresh.origin + " now, not " + key_origin_);
-    if (fresh.weak && !where_.find(1))
-      throw error(errc::refused, "a weak secret needs a node that listens on loopback only");
+    if (fresh.weak && !is_weak_) throw error(errc::refused, "a weak secret needs a node that listens on loopback only");
   } catch (const std::exception& e) {
     log::error("keys_kept", {{"origin", key_origin_}, {"reason", e.what()}});
     return;

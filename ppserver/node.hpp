@@ -66,6 +66,7 @@ class node {
   const config settings_;
   const auth::key_source source_;
   const std::string key_origin_;
+  const bool is_weak_;  ///< so it is on loopback only
   auth::keyring keys_;
   const identity self_;
   const discovery::selection where_;

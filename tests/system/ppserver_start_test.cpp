@@ -288,6 +288,20 @@ TEST(PpserverKeys, ThatAreBrokenOnReloadLeaveTheOldOnesInForce) {
   EXPECT_TRUE(n->process().wait_for_err("keys_loaded")) << n->log();
 }
 
+TEST(PpserverSecret, ThatIsWeakIsRefusedUnlessItMayBe) {
+  const cluster c;
+  auto p = c.command({PP_SERVER_PROGRAM, "-p", "0", "-s", "hunter2"});
+  p.environment.erase("PP_SECRET_FILE");
+  p.unset = {"PP_SECRET_FILE", "PP_SECRET"};
+  const auto refused = run_program(p);
+  EXPECT_EQ(refused.end.status, 78);
+  EXPECT_EQ(refused.err.find("hunter2"), std::string::npos) << refused.err;
+  p.arguments.emplace_back("--allow-weak-secret");
+  child_process server(p);
+  ASSERT_TRUE(server.wait_for_err("event=ready")) << server.err();
+  EXPECT_NE(server.err().find("event=weak_secret"), std::string::npos) << server.err();
+}
+
 TEST(PpserverSecret, IsNotLeftInTheArgumentList) {
   const cluster c;
   const std::string secret = "correct horse battery staple 1234";
