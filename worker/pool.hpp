@@ -39,7 +39,8 @@ class pool_owner {
  public:
   virtual ~pool_owner() = default;
   /// `payload` is a whole RESULT payload (credit byte 1; the owner may overwrite it). Codes the pool itself makes:
-  /// worker_crashed with a failure (signal, exit status) and what was printed, and wire::code_not_started.
+  /// worker_crashed with a failure (signal, exit status) and what was printed, wire::code_not_started, and from close() on
+  /// shutting_down for jobs that had begun.
   virtual void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) = 0;
   /// The image cannot run here; `returned` lists all its jobs of this owner that are hereby given back, unstarted.
   virtual void on_unfit(const code::image_id& image, const std::string& reason,
