@@ -71,6 +71,10 @@ void channel::send(wire::message_type type, std::uint64_t job, std::uint16_t att
   append_large(std::move(s));
 }
 
+void channel::send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, block payload) {
+  append_large({header_of(type, job, attempt, 0), {}, payload.view(), {}, payload.owner()});
+}
+
 void channel::send_shared(wire::message_type type, std::uint64_t job, std::uint16_t attempt, bytes first,
                           byte_view second, std::shared_ptr<const void> owner) {
   append_large({header_of(type, job, attempt, 0), std::move(first), second, {}, std::move(owner)});

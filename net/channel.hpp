@@ -15,6 +15,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/block.hpp"
 #include "base/clock.hpp"
 #include "net/byte_stream.hpp"
 #include "wire/frame.hpp"
@@ -62,6 +63,8 @@ class channel {
   void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view first, byte_view second);
   /// Takes a large payload over; small ones are copied and freed.
   void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, bytes payload);
+  /// The same without a copy of any size: the bytes are given back when they were written.
+  void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, block payload);
   /// Sends bytes owned by somebody else, who keeps them alive through `owner` until they are written.
   void send_shared(wire::message_type type, std::uint64_t job, std::uint16_t attempt, bytes first, byte_view second,
                    std::shared_ptr<const void> owner);
