@@ -30,7 +30,7 @@ struct row {
   std::string goal;  ///< "P1", or empty: no goal, for information
   std::string name, unit;
   better direction = better::less;
-  std::string other;                       ///< what `others` are
+  std::string other = {};                  ///< what `others` are
   std::optional<double> ratio_goal = {};   ///< for the median of ours / others
   std::optional<double> figure_goal = {};  ///< for the median of ours
   std::vector<double> ours = {}, others = {};
