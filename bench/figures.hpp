@@ -54,7 +54,7 @@ class report {
   explicit report(std::string program) : program_(std::move(program)) {}
   /// The reference stays good.
   row& add(row r) { return rows_.emplace_back(std::move(r)); }
-  curve& add(curve c) { return curves_.emplace_back(std::move(c)); }
+  curve& add_curve(curve c) { return curves_.emplace_back(std::move(c)); }
   void print() const;
   /// Throws std::runtime_error if the file cannot be written.
   void write_json(const std::string& file) const;

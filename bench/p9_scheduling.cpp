@@ -48,7 +48,7 @@ void measure(const run_options& o, report& out) {
     step_rows rows(out, "scheduler, " + with_dots(nodes) + " nodes", nodes == 1 ? 150.0 : 300.0);
     for (int i = 0; i < o.rounds; ++i) rows.add(cost_of_scheduler(nodes, nodes < 1000 ? jobs / 10 : jobs));
   }
-  for (const auto [owners, at_once] : {std::pair{1U, 1U}, {1U, 32U}, {10U, 1U}, {10U, 32U}, {100U, 32U}}) {
+  for (const auto& [owners, at_once] : {std::pair{1U, 1U}, {1U, 32U}, {10U, 1U}, {10U, 32U}, {100U, 32U}}) {
     const std::string name = std::to_string(owners) + " clients, " + std::to_string(at_once) + " at once";
     step_rows rows(out, "dispatch, 64 workers, " + name, owners == 1 ? std::optional<double>(150.0) : std::nullopt);
     for (int i = 0; i < o.rounds; ++i) rows.add(cost_of_dispatch(owners, at_once, of_dispatch));

@@ -1,8 +1,8 @@
 // The limits of the machine for a round trip: 64 bytes there and back between two processes, by plain blocking calls.
 //
-// Nothing but the system and OpenSSL is in the way: what a job server adds to these figures is its own. The kernel puts both ends on
-// one core or on two as it likes, and the figures differ tenfold. The limit we compare with has them on two, because client and
-// node of a network never share a core; the other figure is printed beside it.
+// Nothing but the system and OpenSSL is in the way: what a job server adds to these figures is its own. The kernel puts both ends
+// on one core or on two as it likes, and the figures differ tenfold. The limit we compare with has them on two, because client
+// and node of a network never share a core; the other figure is printed beside it.
 #pragma once
 
 #include <sys/types.h>
