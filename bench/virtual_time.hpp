@@ -23,20 +23,20 @@ step_costs cost_of_scheduler(std::size_t nodes, std::size_t jobs);
 /// each `at_once` results.
 step_costs cost_of_dispatch(std::size_t owners, std::size_t at_once, std::size_t jobs);
 
-/// CPU time of this thread in sections of its work, without what reading the clock costs.
+/// CPU time of this thread in sections of its work, without what reading the clock costs: what others do on the core is not ours.
 class stopwatch {
  public:
-  void start() { start_ = steady::now(); }
+  void start() { started_ = cpu_nanoseconds(); }
   void stop() {
-    total_ += steady::now() - start_;
+    total_ += cpu_nanoseconds() - started_;
     ++sections_;
   }
   double nanoseconds() const;
 
  private:
-  steady::time_point start_;
-  steady::duration total_{};
-  std::size_t sections_ = 0;
+  static std::int64_t cpu_nanoseconds();
+
+  std::int64_t started_ = 0, total_ = 0, sections_ = 0;
 };
 
 }  // namespace bench
