@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -51,9 +52,17 @@ std::string answer(peer_workloads& by, std::istringstream line) {
   return "unknown";
 }
 
-}  // namespace
+std::vector<pid_t>& children() {
+  static std::vector<pid_t> all;
+  return all;
+}
 
-int answer_lines(peer_workloads& by) try {
+void end_children() {
+  for (const pid_t pid : children()) kill(pid, SIGKILL);
+  for (const pid_t pid : children()) waitpid(pid, nullptr, 0);
+}
+
+int answer_until_end(peer_workloads& by) try {
   for (std::uint64_t i = 0; i < 200; ++i) by.one(i);  // to warm up, and to know that everybody is there
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) std::cout << answer(by, std::istringstream(line)) << std::endl;
@@ -63,7 +72,21 @@ int answer_lines(peer_workloads& by) try {
   return 1;
 }
 
-pid_t fork_process() { return fork(); }
+}  // namespace
+
+// SIGTERM would leave the children to others; the end of stdin, which comes with it, ends everything in order.
+int answer_lines(peer_workloads& by) {
+  signal(SIGTERM, SIG_IGN);
+  const int status = answer_until_end(by);
+  end_children();
+  return status;
+}
+
+pid_t fork_process() {
+  const pid_t pid = fork();
+  if (pid > 0) children().push_back(pid);
+  return pid;
+}
 
 void prepare_child() {
   prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -4,6 +4,7 @@
   map N    items per second: N integers through x -> x+1 by Pool.map, with its own chunks
 """
 import multiprocessing
+import signal
 import sys
 import time
 
@@ -74,6 +75,7 @@ def answer(pool, words):
 
 def main():
     with multiprocessing.Pool(2) as pool:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end of stdin ends the pool in order
         pool.map(plus_one, range(1000))
         print("ready", flush=True)
         for line in sys.stdin:

@@ -71,8 +71,8 @@ background_program::background_program(const std::vector<std::string>& arguments
 }
 
 background_program::~background_program() {
-  kill(pid_, SIGTERM);
   close(input_);
+  kill(pid_, SIGTERM);
   int status = 0;
   waitpid(pid_, &status, 0);
   close(output_);
