@@ -6,6 +6,7 @@ out. Everything runs on loopback with a keyring and directories of its own; noth
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import time
@@ -46,8 +47,16 @@ class World:
         try:
             yield self._address(process, log_name), process
         finally:
-            process.terminate()
+            os.kill(self.pid_of_node(process, wrapper), signal.SIGTERM)
             process.wait(timeout=60)
+
+    @staticmethod
+    def pid_of_node(process, wrapper):
+        """strace starts the node as its child and lets no signal through; the others become the node."""
+        if not wrapper or wrapper[0] != "strace" or process.poll() is not None:
+            return process.pid
+        with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="ascii") as text:
+            return int(text.read().split()[0])
 
     @staticmethod
     def _address(process, log_name):
