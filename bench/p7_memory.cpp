@@ -10,7 +10,7 @@ using namespace bench;
 
 std::uint64_t plus_one(std::uint64_t n) { return n + 1; }
 
-// In a process of its own: memory that was used before would hide some. The futures are counted, because a caller holds them.
+// In a process of its own: memory that was used before would hide some. The futures are counted.
 int queue_jobs(int, char** argv) {
   const std::size_t count = std::strtoull(argv[2], nullptr, 10);
   pp::options options;
@@ -20,6 +20,7 @@ int queue_jobs(int, char** argv) {
   options.max_pending_bytes = std::size_t{4} << 30U;
   pp::client client(options);
   std::vector<pp::future<std::uint64_t>> futures;
+  futures.reserve(count);
   const std::size_t before = memory_of(getpid(), "VmRSS");
   const auto start = steady::now();
   for (std::size_t i = 0; i < count; ++i) futures.push_back(client.submit(plus_one, i));

@@ -1,4 +1,4 @@
-// gearman as a job server: gearmand and two workers by libgearman, on a loopback port of their own. Clear text, no recovery asked for.
+// gearman as a job server: gearmand and two workers by libgearman, on a loopback port of their own. Clear text.
 //
 // Usage: peer_gearman; see peer_main.hpp.
 #include <libgearman/gearman.h>

@@ -140,8 +140,11 @@ pp::options only_local(int workers) {
 }
 
 void wait_until_ready(pp::client& client) {
-  if (!client.wait_for_nodes(1, std::chrono::seconds(20)))
-    throw std::runtime_error("no node became ready: " + client.discovery().text());
+  if (client.wait_for_nodes(1, std::chrono::seconds(20))) return;
+  std::string why = "no node became ready:";
+  for (const auto& n : client.nodes())
+    why.append(" ").append(n.address).append(": ").append(n.state).append(", ").append(n.reason);
+  throw std::runtime_error(why);
 }
 
 std::size_t memory_of(pid_t pid, const std::string& field) {
