@@ -16,15 +16,15 @@ class node_heap {
 
   /// Puts the node in, or moves it. Requires: slots > 0.
   void set(std::uint32_t node, std::uint32_t in_flight, std::uint32_t slots) {
-    if (node >= place_.size()) place_.resize(node + 1, none);
     const entry changed{in_flight, slots, node};
-    if (place_[node] == none) {
-      all_.push_back(changed);
-      rise(all_.size() - 1, changed);
-      return;
-    }
+    if (node >= place_.size() || place_[node] == none) return insert(changed);
     const std::size_t at = place_[node];
-    comes_before(changed, all_[at]) ? rise(at, changed) : sink(at, changed);
+    all_[at] = changed;
+    if (at > 0 && comes_before(changed, all_[parent(at)])) {
+      rise(at, changed);
+    } else if (at * width + 1 < all_.size()) {
+      sink(at, changed);
+    }
   }
 
   /// Takes it out if it is here.
@@ -55,6 +55,12 @@ class node_heap {
   struct entry {
     std::uint32_t in_flight, slots, node;
   };
+
+  void insert(const entry& e) {
+    if (e.node >= place_.size()) place_.resize(e.node + 1, none);
+    all_.push_back(e);
+    rise(all_.size() - 1, e);
+  }
 
   static std::size_t parent(std::size_t at) { return (at - 1) / width; }
 

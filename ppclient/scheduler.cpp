@@ -1,6 +1,7 @@
 #include "ppclient/scheduler.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.hpp"
 
@@ -63,15 +64,13 @@ void scheduler::refresh(node_index node) {
   const bool is_open = may_take(n) && n.in_flight < n.credit;
   is_open ? open_.set(node, n.in_flight, n.slots) : open_.remove(node);
   const std::uint32_t idle = is_open && n.slots > n.in_flight ? n.slots - n.in_flight : 0;
-  idle_ += idle;
-  idle_ -= n.idle;
-  n.idle = idle;
-  set_overfull(node, n.alive && n.in_flight > n.slots + n.recalls);
+  if (idle != n.idle) idle_ += std::uint64_t{idle} - std::exchange(n.idle, idle);
+  const bool is_overfull = n.alive && n.in_flight > n.slots + n.recalls;
+  if (is_overfull != (n.place != none)) set_overfull(node, is_overfull);
 }
 
 void scheduler::set_overfull(node_index node, bool is_overfull) {
   node_entry& n = nodes_[node];
-  if (is_overfull == (n.place != none)) return;
   if (is_overfull) {
     n.place = static_cast<std::uint32_t>(overfull_.size());
     overfull_.push_back(node);
