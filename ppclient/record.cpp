@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.hpp"
+#include "base/spin.hpp"
 
 namespace pp::detail {
 namespace {
@@ -34,8 +35,8 @@ struct record_pool::slab {
   job_record records[slab_records];
 };
 
-record_pool::record_pool(std::size_t max_pending_bytes, std::function<void()> wake)
-    : max_pending_bytes_(max_pending_bytes), wake_(std::move(wake)) {}
+record_pool::record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake)
+    : max_pending_bytes_(max_pending_bytes), wake_(std::move(wake)), spin_(spin), look_(spin.count()) {}
 
 record_pool::~record_pool() = default;
 
@@ -103,8 +104,8 @@ void record_pool::submit(job_record* record) {
       throw_closed();
     }
     submitted_.push_back(record);
-    must_wake = !is_wake_pending_;
-    is_wake_pending_ = true;
+    has_submitted_.store(true, std::memory_order_release);
+    must_wake = std::exchange(is_io_asleep_, false);
   }
   if (must_wake) wake_();
 }
@@ -113,7 +114,18 @@ void record_pool::collect(std::vector<job_record*>& into) {
   into.clear();
   const std::lock_guard hold(lock_);
   into.swap(submitted_);
-  is_wake_pending_ = false;
+  has_submitted_.store(false, std::memory_order_relaxed);
+}
+
+bool record_pool::arm() {
+  const std::lock_guard hold(lock_);
+  is_io_asleep_ = submitted_.empty();
+  return is_io_asleep_;
+}
+
+void record_pool::disarm() {
+  const std::lock_guard hold(lock_);
+  is_io_asleep_ = false;
 }
 
 void record_pool::complete(job_record* record) {
@@ -144,6 +156,23 @@ void record_pool::release(job_record* record) {
 }
 
 bool record_pool::wait(job_record& record, std::int64_t limit_ns) {
+  if (record.word.load(std::memory_order_acquire) == job_record::state_done) return true;
+  spin_budget budget(spin_, duration(look_.load(std::memory_order_relaxed)));
+  const auto began = now();
+  if (limit_ns < 0 || limit_ns > spin_.count()) look_for(record, budget.allowed());
+  const bool is_done = sleep_until_done(record, limit_ns);
+  budget.on_waited(now() - began);
+  look_.store(budget.state().count(), std::memory_order_relaxed);
+  return is_done;
+}
+
+void record_pool::look_for(const job_record& record, duration length) {
+  if (length == duration(0)) return;
+  const auto end = now() + length;
+  while (record.word.load(std::memory_order_acquire) != job_record::state_done && now() < end) pause_while_looking();
+}
+
+bool record_pool::sleep_until_done(job_record& record, std::int64_t limit_ns) {
   const std::int64_t start = monotonic_ns();
   const std::int64_t end = limit_ns < 0 ? 0 : start + std::min(limit_ns, INT64_MAX - start);
   auto seen = record.word.load(std::memory_order_acquire);

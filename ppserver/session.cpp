@@ -155,7 +155,7 @@ void session::on_submit(const net::message& m) {
   worker::pool_job job;
   job.id = m.head.job;
   job.attempt = m.head.attempt;
-  job.payload = m.take();
+  job.payload = m.owned != nullptr ? worker::job_bytes(block::of(m.take())) : worker::job_bytes(m.view);
   images_.on_job(head.image, std::move(job));
 }
 
@@ -217,12 +217,16 @@ void session::send_correction() {
 
 // --- what the pool and the images say --------------------------------------------------------------------------------
 
-void session::on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) {
-  const auto code = load_big_endian<std::uint16_t>(payload.data() + 2);
+void session::on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) {
+  const auto code = load_big_endian<std::uint16_t>(payload.view.data() + 2);
   if (code == wire::code_not_started) return give_back(job, attempt);
   ++jobs_done_;
-  payload[0] = credit_.on_result(around_.jobs.mean_run_time(owner_));
-  channel_.send(message_type::result, job, attempt, std::move(payload));
+  payload.view[0] = credit_.on_result(around_.jobs.mean_run_time(owner_));
+  if (payload.owned) {
+    channel_.send(message_type::result, job, attempt, std::move(payload.owned));
+  } else {
+    channel_.send(message_type::result, job, attempt, byte_view(payload.view));
+  }
   send_correction();
 }
 

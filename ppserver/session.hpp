@@ -66,7 +66,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_batch_end() override;
   void on_writable() override { unread_ = 0; }
   // The pool.
-  void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;
+  void on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) override;
   void on_unfit(const code::image_id& image, const std::string& reason,
                 const std::vector<std::uint64_t>& returned) override;
   // The images.

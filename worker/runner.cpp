@@ -77,14 +77,14 @@ void watch_for_forks() {
 
 std::unique_ptr<code_lookup> own_image() { return std::make_unique<image_lookup>(); }
 
-runner::runner(worker_pipe& pipe, control_mapping& control, output_capture& output, code_lookup& code)
-    : pipe_(pipe), control_(control), output_(output), code_(code) {
+runner::runner(worker_road& road, control_mapping& control, output_capture& output, code_lookup& code)
+    : road_(road), control_(control), output_(output), code_(code) {
   watch_for_forks();
 }
 
 void runner::run() {
   pipe_message message;
-  while (pipe_.read(message) && on_message(message)) {
+  while (road_.read(message) && on_message(message)) {
   }
 }
 
@@ -101,11 +101,11 @@ bool runner::on_image(byte_view payload) {
   if (problem.empty()) {
     has_image_ = true;
     output_.discard();
-    return pipe_.write({0, wire::message_type::ready, 0, 0, 0}, {});
+    return road_.write({0, wire::message_type::ready, 0, 0, 0}, {});
   }
   bytes refusal;
   wire::encode_unfit({0, problem}, refusal);
-  pipe_.write({0, wire::message_type::unfit, 0, 0, 0}, {refusal});
+  road_.write({0, wire::message_type::unfit, 0, 0, 0}, {refusal});
   return false;
 }
 
@@ -173,7 +173,7 @@ bool runner::send_result(const wire::frame_header& job, const outcome& how) {
   std::array<std::uint8_t, wire::result_head::size> head{};
   wire::encode_result_head(
       {1, printed.empty() ? std::uint8_t{0} : wire::result_head::flag_output, how.code, how.run_us}, head.data());
-  return pipe_.write({0, wire::message_type::result, 0, job.attempt, job.job},
+  return road_.write({0, wire::message_type::result, 0, job.attempt, job.job},
                      {head, printed, failed, byte_view(value_.data(), value_.size())});
 }
 

@@ -100,15 +100,15 @@ void stream_road::send_program(byte_view manifest) {
 
 void stream_road::send_job(std::uint64_t sequence, std::uint16_t attempt, const job_bytes& job) {
   if (is_over()) return;
-  control_.set(sequence, claim::queued);
+  set_queued(sequence);
   const byte_view all = job.view();
   std::size_t at = 0;
   do {
     const std::size_t part = std::min<std::size_t>(wire::max_frame_payload, all.size() - at);
     const bool more = at + part < all.size();
     append_frame_header(header_of(wire::message_type::submit, sequence + 1, attempt, part, more));
-    if (job.shared()) {
-      queue_.push_back({{}, job.shared(), all.subspan(at, part)});
+    if (job.large()) {
+      queue_.push_back({{}, job.large(), all.subspan(at, part)});
       queued_bytes_ += part;
     } else {
       append_copied(all.subspan(at, part));
@@ -241,7 +241,7 @@ void stream_road::parse(road_events& to) {
       return;
     }
     if (filled_ - used < wire::frame_header_size + head->length) break;
-    const byte_view payload(buffer_.data() + used + wire::frame_header_size, head->length);
+    const mutable_byte_view payload(buffer_.data() + used + wire::frame_header_size, head->length);
     used += wire::frame_header_size + head->length;
     deliver(*head, payload, to);
   }
@@ -249,7 +249,7 @@ void stream_road::parse(road_events& to) {
   filled_ -= used;
 }
 
-void stream_road::deliver(const wire::frame_header& head, byte_view payload, road_events& to) {
+void stream_road::deliver(const wire::frame_header& head, mutable_byte_view payload, road_events& to) {
   const bool more = (head.flags & wire::flag_more) != 0;
   switch (head.type) {
     case wire::message_type::ready: to.on_ready(); return;
@@ -263,15 +263,17 @@ void stream_road::deliver(const wire::frame_header& head, byte_view payload, roa
   }
   if (head.job == 0) return break_off("sent a result of no job");
   if (assembling_job_ != 0 && assembling_job_ != head.job) return break_off("mixed the frames of two results");
-  if (!more && assembling_job_ == 0) return deliver_result(head, bytes(payload.begin(), payload.end()), to);
+  if (!more && assembling_job_ == 0) return deliver_result(head, {payload, {}}, to);
   if (assembling_.size() + payload.size() > wire::max_message_bytes) return break_off("sent a result above 1 GiB");
   assembling_.insert(assembling_.end(), payload.begin(), payload.end());
   assembling_job_ = more ? head.job : 0;
-  if (!more) deliver_result(head, std::exchange(assembling_, {}), to);
+  if (more) return;
+  auto whole = block::of(std::exchange(assembling_, {}));
+  deliver_result(head, {whole.writable(), whole}, to);
 }
 
-void stream_road::deliver_result(const wire::frame_header& head, bytes payload, road_events& to) {
-  if (payload.size() < wire::result_head::size) return break_off("sent a malformed result");
+void stream_road::deliver_result(const wire::frame_header& head, handed_bytes payload, road_events& to) {
+  if (payload.view.size() < wire::result_head::size) return break_off("sent a malformed result");
   to.on_result(head.job - 1, head.attempt, std::move(payload));
 }
 
