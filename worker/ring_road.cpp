@@ -26,10 +26,9 @@ code::descriptor make_eventfd() {
 
 ring_road::ring_road(net::executor ex, std::shared_ptr<argument_arena> arguments, duration spin)
     : lane_(ex),
-      halves_(std::make_shared<halves>(
-          halves{shared_memory::create("pp-jobs", sizeof(node_half), shared_memory::others::only_read),
-                 shared_memory::create("pp-results", sizeof(worker_half) + result_arena_size,
-                                       shared_memory::others::write)})),
+      halves_(std::make_shared<halves>(halves{
+          shared_memory::create("pp-jobs", sizeof(node_half), shared_memory::others::only_read),
+          shared_memory::create("pp-results", sizeof(worker_half) + result_arena_size, shared_memory::others::write)})),
       arguments_(std::move(arguments)),
       wake_node_(ex),
       wake_worker_(make_eventfd()),
@@ -67,6 +66,7 @@ void ring_road::release_worker_end() {
 
 net::awaitable<void> ring_road::run(road_events& to) {
   to_ = &to;
+  if (is_broken_) to.on_broken(problem_);  // by the jobs that were sent before
   loop_.add(*this);
   try {
     co_await net::until_either_fails(run_lane(), watch_ring());
@@ -256,8 +256,9 @@ void ring_road::on_broken(const std::string& reason) {
 }
 
 void ring_road::break_off(const char* reason) {
-  if (std::exchange(is_broken_, true) || to_ == nullptr) return;
-  to_->on_broken(reason);
+  if (std::exchange(is_broken_, true)) return;
+  problem_ = reason;
+  if (to_ != nullptr) to_->on_broken(problem_);
 }
 
 // --- which road ------------------------------------------------------------------------------------------------------

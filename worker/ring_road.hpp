@@ -88,10 +88,11 @@ class ring_road final : public road, private road_events, private net::poller {
   std::uint32_t epoch_ = 0;
   road_events* to_ = nullptr;
   bool is_closed_ = false, is_broken_ = false;
+  std::string problem_;      ///< what the worker did wrong
   bool is_waiting_ = false;  ///< the next frame's payload comes over the socket pair
   std::optional<socket_result> from_socket_;
-  std::array<std::uint8_t, largest_in_ring> copy_;      ///< of the result that is being told
-  std::array<block, claim_slots> copied_arguments_;     ///< by sequence: places in the arena that we filled ourselves
+  std::array<std::uint8_t, largest_in_ring> copy_;   ///< of the result that is being told
+  std::array<block, claim_slots> copied_arguments_;  ///< by sequence: places in the arena that we filled ourselves
 };
 
 /// Throws system_error if the kind asked for cannot be made.

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "pp/detail/callable.hpp"
+#include "worker/worker_pipe.hpp"
 
 namespace pp::worker {
 namespace {
