@@ -42,7 +42,7 @@ class runner {
   struct outcome {
     std::uint16_t code = wire::code_value;
     wire::failure why;
-    std::uint32_t run_us = 0;
+    duration run_time{};
   };
 
   bool on_message(const pipe_message& message);
