@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include <boost/asio/query.hpp>
 #include <boost/asio/execution/context.hpp>
+#include <boost/asio/query.hpp>
 
 namespace pp::net {
 
@@ -32,16 +32,6 @@ void poll_list::disarm() {
   for (auto* p : all_) p->disarm();
 }
 
-/// True if work came (and was done) within `length`.
-bool poll_list::look(io_context& io, duration length) {
-  const auto end = now() + length;
-  do {
-    pause_while_looking();
-    if (poll() || io.poll() > 0) return true;
-  } while (now() < end);
-  return false;
-}
-
 void run(io_context& io, duration spin) {
   auto& list = asio::use_service<poll_list>(io);
   spin_budget budget(spin);
@@ -51,11 +41,7 @@ void run(io_context& io, duration spin) {
     const bool worked = io.poll() > 0;
     if (list.poll() || worked) continue;
     const auto began = now();
-    const bool may_look = list.bans_ == 0 && budget.allowed() > duration(0);
-    if (may_look && list.look(io, budget.allowed())) {
-      budget.on_waited(duration(0));
-      continue;
-    }
+    if (list.bans_ == 0 && look(budget, [&] { return list.poll() || io.poll() > 0; })) continue;
     if (list.arm()) io.run_one();
     list.disarm();
     budget.on_waited(now() - began);

@@ -47,7 +47,6 @@ class poll_list final : public asio::execution_context::service {
   bool poll();
   bool arm();
   void disarm();
-  bool look(io_context& io, duration length);
 
   std::vector<poller*> all_;
   unsigned bans_ = 0;

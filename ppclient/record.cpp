@@ -36,7 +36,7 @@ struct record_pool::slab {
 };
 
 record_pool::record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake)
-    : max_pending_bytes_(max_pending_bytes), wake_(std::move(wake)), spin_(spin), look_(spin.count()) {}
+    : max_pending_bytes_(max_pending_bytes), wake_(std::move(wake)), spin_(spin) {}
 
 record_pool::~record_pool() = default;
 
@@ -157,19 +157,15 @@ void record_pool::release(job_record* record) {
 
 bool record_pool::wait(job_record& record, std::int64_t limit_ns) {
   if (record.word.load(std::memory_order_acquire) == job_record::state_done) return true;
-  spin_budget budget(spin_, duration(look_.load(std::memory_order_relaxed)));
+  const auto is_done = [&] { return record.word.load(std::memory_order_acquire) == job_record::state_done; };
+  // One for each thread: what one of them waits for tells nothing about another one's jobs.
+  static thread_local spin_budget budget;
   const auto began = now();
-  if (limit_ns < 0 || limit_ns > spin_.count()) look_for(record, budget.allowed());
-  const bool is_done = sleep_until_done(record, limit_ns);
+  const bool may_look = spin_ > duration(0) && (limit_ns < 0 || limit_ns > spin_.count());
+  if (may_look && look(budget, is_done)) return true;
+  const bool came = sleep_until_done(record, limit_ns);
   budget.on_waited(now() - began);
-  look_.store(budget.state().count(), std::memory_order_relaxed);
-  return is_done;
-}
-
-void record_pool::look_for(const job_record& record, duration length) {
-  if (length == duration(0)) return;
-  const auto end = now() + length;
-  while (record.word.load(std::memory_order_acquire) != job_record::state_done && now() < end) pause_while_looking();
+  return came;
 }
 
 bool record_pool::sleep_until_done(job_record& record, std::int64_t limit_ns) {

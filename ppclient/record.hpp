@@ -68,7 +68,8 @@ class record_pool {
   static constexpr std::size_t large_bytes = 64 * 1024;
 
   /// `wake` is called (from the submitting thread, outside the lock) when the I/O thread sleeps and must look at the
-  /// queue. `spin` = how long a caller looks whether its job is done before it sleeps.
+  /// queue. With a `spin` of zero callers sleep at
+  /// once; else they look for a moment whether their job is done (base/spin).
   record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake);
   ~record_pool();
 
@@ -105,7 +106,6 @@ class record_pool {
   struct slab;
   void free_locked(job_record* record);
   void forget_content(job_record& record);
-  static void look_for(const job_record& record, duration length);
   static bool sleep_until_done(job_record& record, std::int64_t limit_ns);
 
   const std::size_t max_pending_bytes_;
@@ -114,7 +114,6 @@ class record_pool {
   std::atomic<unsigned> blocked_{0};
   std::atomic<bool> has_submitted_{false};
   const duration spin_;
-  std::atomic<duration::rep> look_;  ///< the state of the callers' spin_budget; a lost update costs nothing
 
   std::mutex lock_;  ///< the one lock: guards what follows
   std::condition_variable room_;

@@ -75,20 +75,10 @@ bool worker_ring::fetch(const ring_frame& frame, byte_view here, pipe_message& m
 bool worker_ring::wait_for_job() {
   if (!jobs_.is_empty()) return true;
   const auto began = now();
-  const bool came = look_for_job() || sleep_until_job();
+  if (look(budget_, [this] { return !jobs_.is_empty(); })) return true;
+  const bool came = sleep_until_job();
   budget_.on_waited(now() - began);
   return came;
-}
-
-bool worker_ring::look_for_job() {
-  const auto length = budget_.allowed();
-  if (length == duration(0)) return false;
-  const auto end = now() + length;
-  do {
-    pause_while_looking();
-    if (!jobs_.is_empty()) return true;
-  } while (now() < end);
-  return false;
 }
 
 /// False when the node has closed the road and all its jobs are done.

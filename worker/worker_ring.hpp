@@ -32,7 +32,6 @@ class worker_ring final : public worker_road {
 
  private:
   bool wait_for_job();
-  bool look_for_job();
   bool sleep_until_job();
   bool fetch(const ring_frame& frame, byte_view here, pipe_message& message);
   std::optional<std::size_t> take_place(std::size_t length);
@@ -48,8 +47,8 @@ class worker_ring final : public worker_road {
   ring_writer results_;
   spin_budget budget_;
   bool has_program_ = false;
-  bool is_holding_ = false;         ///< the last frame still lies in the ring
-  std::uint32_t last_woken_ = 0;    ///< the node's epoch in which we woke it
+  bool is_holding_ = false;       ///< the last frame still lies in the ring
+  std::uint32_t last_woken_ = 0;  ///< the node's epoch in which we woke it
   struct place {
     bool is_taken = false;
     std::uint32_t uses = 0;
