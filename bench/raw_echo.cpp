@@ -1,17 +1,18 @@
 #include "bench/raw_echo.hpp"
 
-#include <algorithm>
 #include <cstdio>
-#include <cstring>
+#include <cstdlib>
+#include <deque>
+#include <memory>
 #include <stdexcept>
 #include <thread>
 
-#include <openssl/x509.h>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 
+#include "bench/certificate.hpp"
 #include "bench/figures.hpp"
 
 namespace bench {
@@ -19,64 +20,123 @@ namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
+using boost::system::error_code;
 using tls_stream = asio::ssl::stream<tcp::socket>;
-constexpr std::size_t buffer_size = 256 * 1024;
 
-void use_self_signed(SSL_CTX* context) {
-  EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* certificate = X509_new();
-  X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-  X509_set_pubkey(certificate, key);
-  X509_sign(certificate, key, EVP_sha256());
-  SSL_CTX_use_certificate(context, certificate);
-  SSL_CTX_use_PrivateKey(context, key);
-  X509_free(certificate);
-  EVP_PKEY_free(key);
-}
-
-// Answers every whole small message, all that one read gave in one write.
-void echo_small(tls_stream& s) {
-  std::vector<char> buffer(buffer_size);
-  std::size_t have = 0;
-  for (;;) {
-    have += s.read_some(asio::buffer(buffer.data() + have, buffer.size() - have));
-    const std::size_t whole = have / raw_echo::small_message * raw_echo::small_message;
-    if (whole == 0) continue;
-    asio::write(s, asio::buffer(buffer.data(), whole));
-    std::memmove(buffer.data(), buffer.data() + whole, have - whole);
-    have -= whole;
+// Answers a block when it is complete, as a job does with its argument, and reads the next one meanwhile.
+class echo_connection : public std::enable_shared_from_this<echo_connection> {
+ public:
+  echo_connection(tcp::socket socket, asio::ssl::context& context) : stream_(std::move(socket), context) {
+    stream_.next_layer().set_option(tcp::no_delay(true));
   }
-}
-
-// Answers a block when it is complete, as a job does with its argument.
-void echo_blocks(tls_stream& s) {
-  std::uint64_t size = 0;
-  asio::read(s, asio::buffer(&size, sizeof size));
-  std::vector<char> block(size);
-  for (;;) {
-    asio::read(s, asio::buffer(block));
-    asio::write(s, asio::buffer(block));
+  void start() {
+    stream_.async_handshake(asio::ssl::stream_base::server, [me = shared_from_this()](error_code failed) {
+      if (!failed) me->read_size();
+    });
   }
+
+ private:
+  void read_size() {
+    asio::async_read(stream_, asio::buffer(&size_, sizeof size_), [me = shared_from_this()](error_code failed, auto) {
+      if (!failed) me->read_block();
+    });
+  }
+  void read_block() {
+    take_buffer();
+    asio::async_read(stream_, asio::buffer(incoming_), [me = shared_from_this()](error_code failed, auto) {
+      if (failed) return;
+      me->ready_.push_back(std::move(me->incoming_));
+      if (me->ready_.size() == 1) me->write_block();
+      me->read_block();
+    });
+  }
+  void write_block() {
+    asio::async_write(stream_, asio::buffer(ready_.front()), [me = shared_from_this()](error_code failed, auto) {
+      if (failed) return;
+      me->spare_.push_back(std::move(me->ready_.front()));
+      me->ready_.pop_front();
+      if (!me->ready_.empty()) me->write_block();
+    });
+  }
+  // Buffers are used again: fresh memory would cost more than the copy.
+  void take_buffer() {
+    if (spare_.empty()) {
+      incoming_.assign(size_, 0);
+    } else {
+      incoming_ = std::move(spare_.back());
+      spare_.pop_back();
+    }
+  }
+
+  tls_stream stream_;
+  std::uint64_t size_ = 0;
+  std::vector<char> incoming_;
+  std::deque<std::vector<char>> ready_;
+  std::vector<std::vector<char>> spare_;
+};
+
+void accept_next(tcp::acceptor& acceptor, asio::ssl::context& context) {
+  acceptor.async_accept([&](error_code failed, tcp::socket socket) {
+    if (failed) return;
+    std::make_shared<echo_connection>(std::move(socket), context)->start();
+    accept_next(acceptor, context);
+  });
 }
 
-void serve(tcp::socket socket, asio::ssl::context& context) try {
-  socket.set_option(tcp::no_delay(true));
-  tls_stream s(std::move(socket), context);
-  s.handshake(asio::ssl::stream_base::server);
-  char mode = 0;
-  asio::read(s, asio::buffer(&mode, 1));
-  mode == 's' ? echo_small(s) : echo_blocks(s);
-} catch (const std::exception&) {
-  // The client went: the usual end of a connection.
-}
+class echo_client {
+ public:
+  echo_client(std::uint16_t port, const std::vector<std::uint8_t>& block, std::size_t count, std::size_t window)
+      : block_(block), back_(block.size()), count_(count), window_(window) {
+    SSL_CTX_set_ciphersuites(context_.native_handle(), "TLS_AES_128_GCM_SHA256");
+    stream_.next_layer().connect({asio::ip::address_v4::loopback(), port});
+    stream_.next_layer().set_option(tcp::no_delay(true));
+    stream_.handshake(asio::ssl::stream_base::client);
+    const std::uint64_t size = block.size();
+    asio::write(stream_, asio::buffer(&size, sizeof size));
+  }
+  double rate() {
+    const auto start = steady::now();
+    send();
+    receive();
+    io_.run();
+    if (received_ != count_ || back_ != block_) throw std::runtime_error("the raw echo changed or lost a block");
+    return static_cast<double>(block_.size() * count_) / seconds_since(start) / 1e6;
+  }
+
+ private:
+  void send() {
+    if (is_sending_ || sent_ == count_ || sent_ - received_ >= window_) return;
+    is_sending_ = true;
+    asio::async_write(stream_, asio::buffer(block_), [this](error_code failed, auto) {
+      is_sending_ = false;
+      ++sent_;
+      if (!failed) send();
+    });
+  }
+  void receive() {
+    asio::async_read(stream_, asio::buffer(back_), [this](error_code failed, auto) {
+      if (failed) return;
+      ++received_;
+      send();
+      if (received_ < count_) receive();
+    });
+  }
+
+  const std::vector<std::uint8_t>& block_;
+  std::vector<std::uint8_t> back_;
+  std::size_t count_, window_, sent_ = 0, received_ = 0;
+  bool is_sending_ = false;
+  asio::io_context io_{1};
+  asio::ssl::context context_{asio::ssl::context::tlsv13_client};
+  tls_stream stream_{io_, context_};
+};
 
 }  // namespace
 
-int serve_raw_echo() {
+int serve_raw_echo(int, char**) {
   asio::ssl::context context(asio::ssl::context::tlsv13_server);
   use_self_signed(context.native_handle());
-  asio::io_context io;
+  asio::io_context io(1);
   tcp::acceptor acceptor(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
   std::printf("%u\n", acceptor.local_endpoint().port());
   std::fflush(stdout);
@@ -85,66 +145,14 @@ int serve_raw_echo() {
     }
     std::_Exit(0);
   }).detach();
-  for (;;) serve(acceptor.accept(), context);
+  accept_next(acceptor, context);
+  io.run();
+  return 0;
 }
 
-struct raw_echo::connection {
-  connection(std::uint16_t port, char mode) : context(asio::ssl::context::tlsv13_client), stream(io, context) {
-    SSL_CTX_set_ciphersuites(context.native_handle(), "TLS_AES_128_GCM_SHA256");
-    stream.next_layer().connect({asio::ip::address_v4::loopback(), port});
-    stream.next_layer().set_option(tcp::no_delay(true));
-    stream.handshake(asio::ssl::stream_base::client);
-    asio::write(stream, asio::buffer(&mode, 1));
-  }
-  asio::io_context io;
-  asio::ssl::context context;
-  tls_stream stream;
-};
-
-raw_echo::raw_echo(std::uint16_t port) : port_(port) {}
-raw_echo::~raw_echo() = default;
-
-std::vector<double> raw_echo::round_trips(std::size_t count) {
-  connection c(port_, 's');
-  char message[small_message] = {};
-  std::vector<double> micros;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto start = steady::now();
-    asio::write(c.stream, asio::buffer(message));
-    asio::read(c.stream, asio::buffer(message));
-    micros.push_back(seconds_since(start) * 1e6);
-  }
-  return micros;
-}
-
-double raw_echo::messages_per_second(std::size_t count, std::size_t window) {
-  connection c(port_, 's');
-  std::vector<char> out(window * small_message), in(buffer_size);
-  std::size_t sent = std::min(window, count), received = 0;
-  const auto start = steady::now();
-  asio::write(c.stream, asio::buffer(out.data(), sent * small_message));
-  while (received < count * small_message) {
-    const std::size_t before = received / small_message;
-    received += c.stream.read_some(asio::buffer(in));
-    const std::size_t more = std::min(received / small_message - before, count - sent);
-    if (more > 0) asio::write(c.stream, asio::buffer(out.data(), more * small_message));
-    sent += more;
-  }
-  return static_cast<double>(count) / seconds_since(start);
-}
-
-double raw_echo::block_rate(const std::vector<std::uint8_t>& block, std::size_t count) {
-  connection c(port_, 'b');
-  const std::uint64_t size = block.size();
-  std::vector<std::uint8_t> back(block.size());
-  asio::write(c.stream, asio::buffer(&size, sizeof size));
-  const auto start = steady::now();
-  for (std::size_t i = 0; i < count; ++i) {
-    asio::write(c.stream, asio::buffer(block));
-    asio::read(c.stream, asio::buffer(back));
-  }
-  if (back != block) throw std::runtime_error("the raw echo changed the block");
-  return static_cast<double>(size * count) / seconds_since(start) / 1e6;
+double raw_echo_rate(std::uint16_t port, const std::vector<std::uint8_t>& block, std::size_t count,
+                     std::size_t window) {
+  return echo_client(port, block, count, window).rate();
 }
 
 }  // namespace bench

@@ -1,33 +1,18 @@
-// What the machine can do at best over TLS 1.3 without any job: an echo of blocking Asio streams over loopback, the server in a
-// process of its own.
+// What the machine can do at best with large payloads over TLS 1.3: an echo of Asio streams over loopback, the server in a process
+// of its own, whole blocks, and as many of them in flight as pp has in the row beside it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 namespace bench {
 
-/// Runs the server: prints its port as one line on stdout, serves until stdin ends. Returns the exit status.
-int serve_raw_echo();
+/// Runs the server: prints its port as one line on stdout, serves until stdin ends. A role of the program.
+int serve_raw_echo(int argc, char** argv);
 
-class raw_echo {
- public:
-  explicit raw_echo(std::uint16_t port);
-  ~raw_echo();
-
-  static constexpr std::size_t small_message = 64;
-  /// Microseconds of each of `count` round trips of one small message.
-  std::vector<double> round_trips(std::size_t count);
-  /// Small messages a second, `window` of them in flight, written and read in batches.
-  double messages_per_second(std::size_t count, std::size_t window);
-  /// 10^6 bytes a second, one way, for whole blocks sent there and back `count` times.
-  double block_rate(const std::vector<std::uint8_t>& block, std::size_t count);
-
- private:
-  struct connection;
-  std::uint16_t port_;
-};
+/// 10^6 bytes a second, one way, for `count` blocks sent there and back, at most `window` of them on their way. Throws
+/// std::runtime_error if a block does not come back as it was.
+double raw_echo_rate(std::uint16_t port, const std::vector<std::uint8_t>& block, std::size_t count, std::size_t window);
 
 }  // namespace bench

@@ -37,11 +37,51 @@ scheduler::node_index scheduler::on_node_ready(unsigned slots) {
   return index;
 }
 
-void scheduler::on_credit(node_index node, std::int32_t change) { nodes_[node].credit += change; }
+void scheduler::on_credit(node_index node, std::int32_t change) {
+  nodes_[node].credit += change;
+  refresh(node);
+}
 
-void scheduler::set_slots(node_index node, unsigned slots) { nodes_[node].slots = slots; }
+void scheduler::set_slots(node_index node, unsigned slots) {
+  nodes_[node].slots = slots;
+  refresh(node);
+}
 
-void scheduler::set_paused(node_index node, bool paused) { nodes_[node].paused = paused; }
+void scheduler::set_paused(node_index node, bool paused) {
+  nodes_[node].paused = paused;
+  refresh(node);
+}
+
+void scheduler::on_node_leaving(node_index node) {
+  nodes_[node].leaving = true;
+  refresh(node);
+}
+
+// After any change of a node: what decide() wants to know about all of them without looking at each.
+void scheduler::refresh(node_index node) {
+  node_entry& n = nodes_[node];
+  const bool is_open = may_take(n) && n.in_flight < n.credit;
+  is_open ? open_.set(node, n.in_flight, n.slots) : open_.remove(node);
+  const std::uint32_t idle = is_open && n.slots > n.in_flight ? n.slots - n.in_flight : 0;
+  idle_ += idle;
+  idle_ -= n.idle;
+  n.idle = idle;
+  set_overfull(node, n.alive && n.in_flight > n.slots + n.recalls);
+}
+
+void scheduler::set_overfull(node_index node, bool is_overfull) {
+  node_entry& n = nodes_[node];
+  if (is_overfull == (n.place != none)) return;
+  if (is_overfull) {
+    n.place = static_cast<std::uint32_t>(overfull_.size());
+    overfull_.push_back(node);
+    return;
+  }
+  overfull_[n.place] = overfull_.back();
+  nodes_[overfull_[n.place]].place = n.place;
+  overfull_.pop_back();
+  n.place = none;
+}
 
 void scheduler::on_node_lost(node_index node) {
   auto& n = nodes_[node];
@@ -51,6 +91,7 @@ void scheduler::on_node_lost(node_index node) {
   requeue_all(node, false, 0);
   recalls_ -= n.recalls;
   n.recalls = 0;
+  refresh(node);
 }
 
 void scheduler::on_unfit(node_index node, image_index image) {
@@ -75,10 +116,6 @@ void scheduler::requeue_all(node_index node, bool only_image, image_index image)
 
 bool scheduler::is_fit(const node_entry& n, image_index image) const {
   return std::find(n.unfit.begin(), n.unfit.end(), image) == n.unfit.end();
-}
-
-bool scheduler::can_take(const node_entry& n, image_index image) const {
-  return !n.paused && !n.leaving && n.slots > 0 && n.in_flight < n.credit && is_fit(n, image);
 }
 
 bool scheduler::has_node_for(image_index image) const {
@@ -119,6 +156,7 @@ void scheduler::leave_node(job_slot id) {
     --n.recalls;
     --recalls_;
   }
+  refresh(j.node);
   j.node = none;
 }
 
@@ -130,6 +168,7 @@ void scheduler::settle_recalls(node_index node) {
     --n.recalls;
     --recalls_;
   }
+  refresh(node);
 }
 
 scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint16_t attempt, outcome what,
@@ -138,6 +177,7 @@ scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint1
   nodes_[from].credit += static_cast<std::int64_t>(credit) - 1;
   if (!is_in_flight(id) || jobs_[id].node != from || jobs_[id].attempt != attempt) {
     ++counters_.stale;
+    refresh(from);
     return verdict::stale;
   }
   leave_node(id);
@@ -176,22 +216,17 @@ std::vector<scheduler::job_slot> scheduler::queued_jobs(image_index image) const
 
 // Smallest share of its slots taken; `avoid` only if nobody else lives that could take it at all.
 scheduler::node_index scheduler::least_loaded(image_index image, node_index avoid) const {
-  node_index best = none;
-  bool others_exist = false;
-  for (const auto i : alive_) {
-    const node_entry& n = nodes_[i];
-    if (i == avoid) continue;
-    if (n.slots > 0 && !n.paused && !n.leaving && is_fit(n, image)) others_exist = true;
-    if (!can_take(n, image)) continue;
-    // in_flight / slots as a cross product: exact, and no division per node.
-    if (best == none ||
-        std::uint64_t{n.in_flight} * nodes_[best].slots < std::uint64_t{nodes_[best].in_flight} * n.slots) {
-      best = i;
-    }
-  }
-  if (best == none && avoid != none && !others_exist && nodes_[avoid].alive && can_take(nodes_[avoid], image))
-    return avoid;
-  return best;
+  const auto best =
+      open_.first_of([&](node_index i) { return i != avoid && (nodes_[i].unfit.empty() || is_fit(nodes_[i], image)); });
+  if (best != none || avoid == none) return best;
+  const node_entry& n = nodes_[avoid];
+  const bool can_take = may_take(n) && n.in_flight < n.credit && is_fit(n, image);
+  return can_take && !has_other_node(image, avoid) ? avoid : none;
+}
+
+bool scheduler::has_other_node(image_index image, node_index avoid) const {
+  return std::any_of(alive_.begin(), alive_.end(),
+                     [&](node_index i) { return i != avoid && may_take(nodes_[i]) && is_fit(nodes_[i], image); });
 }
 
 void scheduler::send(job_slot id, node_index to, std::vector<action>& out) {
@@ -204,6 +239,7 @@ void scheduler::send(job_slot id, node_index to, std::vector<action>& out) {
   push_back(nodes_[to].jobs, id);
   ++nodes_[to].in_flight;
   ++in_flight_;
+  refresh(to);
   out.push_back({action::kind::send, j.attempt, id, to});
 }
 
@@ -227,30 +263,21 @@ bool scheduler::decide(std::vector<action>& out, std::size_t limit) {
 
 // Jobs that wait behind others at one node while workers of another idle: the youngest are asked back, as many as idle.
 void scheduler::recall_for_idle(std::vector<action>& out, std::size_t limit) {
-  std::uint64_t idle = 0;
-  for (const auto i : alive_) {
-    const node_entry& n = nodes_[i];
-    if (is_idle(n)) idle += n.slots - n.in_flight;
+  if (idle_ <= recalls_) return;
+  auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>({idle_ - recalls_, limit, UINT32_MAX}));
+  // From the back: a node that is asked for all it has too much leaves the list.
+  for (std::size_t at = overfull_.size(); at > 0 && wanted > 0; --at) {
+    const auto from = overfull_[at - 1];
+    const node_entry& n = nodes_[from];
+    wanted -= recall_from(from, std::min(wanted, n.in_flight - n.slots - n.recalls), out);
+    refresh(from);
   }
-  if (idle <= recalls_) return;
-  auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>({idle - recalls_, limit, UINT32_MAX}));
-  for (const auto i : alive_) {
-    if (wanted == 0) return;
-    const node_entry& n = nodes_[i];
-    if (n.in_flight <= n.slots + n.recalls) continue;
-    wanted -= recall_from(i, std::min(wanted, n.in_flight - n.slots - n.recalls), out);
-  }
-}
-
-bool scheduler::is_idle(const node_entry& n) const {
-  return !n.paused && !n.leaving && n.slots > n.in_flight && n.in_flight < n.credit;
 }
 
 // Without this a job that only its present node can run would be asked back and sent there again for ever.
 bool scheduler::may_run_idle(const job_entry& j) const {
-  return j.avoid == none && std::any_of(alive_.begin(), alive_.end(), [&](node_index i) {
-           return i != j.node && is_idle(nodes_[i]) && is_fit(nodes_[i], j.image);
-         });
+  return j.avoid == none &&
+         open_.first_of([&](node_index i) { return i != j.node && is_fit(nodes_[i], j.image); }, true) != none;
 }
 
 std::uint32_t scheduler::recall_from(node_index from, std::uint32_t wanted, std::vector<action>& out) {

@@ -8,12 +8,15 @@
 //     next attempt goes to another node if there is one;
 //   - new jobs go to the fit node with the smallest load (jobs in flight per slot);
 //   - when nothing is queued and a node idles while another holds more than it can run at once, some of those are recalled.
-// Pure: no clock, no sockets; jobs are named by the slot of their record. Amortised constant time per job and node looked at.
+// Pure: no clock, no sockets; jobs are named by the slot of their record. A job's step costs the logarithm of the nodes at most;
+// where nodes cannot run an image, also a look at each of those that has less to do than the one it finds.
 // Must not know: bytes, connections, futures.
 #pragma once
 
 #include <cstdint>
 #include <vector>
+
+#include "ppclient/node_heap.hpp"
 
 namespace pp::ppclient {
 
@@ -52,7 +55,7 @@ class scheduler {
   void on_credit(node_index node, std::int32_t change);
   void set_slots(node_index node, unsigned slots);
   /// It takes nothing new any more and will be lost soon: no reason to wait for it.
-  void on_node_leaving(node_index node) { nodes_[node].leaving = true; }
+  void on_node_leaving(node_index node);
   /// The node cannot run the image for now; forget_unfit() makes it a candidate again.
   void forget_unfit(node_index node) { nodes_[node].unfit.clear(); }
   /// What was recalled from it and has not come back has begun there: it no longer counts as on its way back.
@@ -113,14 +116,18 @@ class scheduler {
     std::uint32_t in_flight = 0;
     std::uint32_t slots = 0;
     std::uint32_t recalls = 0;
+    std::uint32_t idle = 0;      ///< its share of idle_
+    std::uint32_t place = none;  ///< in overfull_
     bool alive = true, paused = false, leaving = false;
     std::vector<image_index> unfit;
   };
 
-  bool can_take(const node_entry& n, image_index image) const;
+  bool may_take(const node_entry& n) const { return n.alive && !n.paused && !n.leaving && n.slots > 0; }
   bool is_fit(const node_entry& n, image_index image) const;
+  bool has_other_node(image_index image, node_index avoid) const;
   node_index least_loaded(image_index image, node_index avoid) const;
-  bool is_idle(const node_entry& n) const;
+  void refresh(node_index node);
+  void set_overfull(node_index node, bool is_overfull);
   bool may_run_idle(const job_entry& j) const;
   void send(job_slot id, node_index to, std::vector<action>& out);
   void queue_front(job_slot id);
@@ -136,7 +143,11 @@ class scheduler {
   std::vector<job_entry> jobs_;  ///< by slot of the record
   std::vector<node_entry> nodes_;
   std::vector<node_index> alive_;
-  std::vector<list> queues_;  ///< by image
+  // What decide() asks about all nodes, kept by refresh() at each change of one.
+  node_heap open_;                    ///< those that have credit left
+  std::uint64_t idle_ = 0;            ///< slots without a job there
+  std::vector<node_index> overfull_;  ///< those that hold more than they run and were asked back for
+  std::vector<list> queues_;          ///< by image
   std::size_t queued_ = 0, in_flight_ = 0;
   std::uint32_t recalls_ = 0;
   counters counters_;
