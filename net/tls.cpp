@@ -133,6 +133,7 @@ struct tls_stream::impl {
   std::size_t in_begin = 0, in_end = 0;
   bytes out;      ///< made by OpenSSL and not yet sent
   bytes sending;  ///< held by send_pending; swapped with out
+  bytes joined;   ///< a short first part and what fills its record up
   bool is_sending = false;
   std::size_t without_plaintext = 0;
   std::size_t bytes_read = 0;
@@ -340,6 +341,15 @@ awaitable<void> tls_stream::encrypt_and_send(byte_view from) {
 }
 
 awaitable<void> tls_stream::write(byte_view first, byte_view second) {
+  if (first.size() < record_size && !second.empty()) {
+    // A header goes into one record with what follows it: a record of its own would cost as much as a full one.
+    const byte_view with = second.first(std::min(second.size(), record_size - first.size()));
+    bytes& joined = impl_->joined;
+    joined.assign(first.begin(), first.end());
+    joined.insert(joined.end(), with.begin(), with.end());
+    first = joined;
+    second = second.subspan(with.size());
+  }
   co_await encrypt_and_send(first);
   co_await encrypt_and_send(second);
   co_await send_pending();

@@ -250,7 +250,12 @@ void cluster::on_local_unfit(std::uint32_t image, const std::string& reason) {
 }
 
 void cluster::on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) {
-  on_any_result(local_node_, local_name_, job, attempt, payload, &payload, local_done_);
+  if (payload.size() <= detail::record_pool::large_bytes) {
+    on_any_result(local_node_, local_name_, job, attempt, payload, {}, local_done_);
+  } else {
+    const block all = block::of(std::move(payload));
+    on_any_result(local_node_, local_name_, job, attempt, all.view(), all, local_done_);
+  }
   decide_soon();
 }
 

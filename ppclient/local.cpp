@@ -1,5 +1,8 @@
 #include "ppclient/local.hpp"
 
+#include <algorithm>
+
+#include "base/block_pool.hpp"
 #include "wire/message.hpp"
 
 namespace pp::ppclient {
@@ -27,12 +30,14 @@ void local::send_job(const detail::job_record& record, std::uint16_t attempt, co
   auto& what = programs_[record.image];
   if (!what) what = program.as_launchable();
   const byte_view arguments = record.arguments();
+  const std::size_t size = wire::submit::size + arguments.size();
   worker::pool_job job{record.id(), attempt, {}};
-  job.payload.reserve(wire::submit::size + arguments.size());
-  job.payload.resize(wire::submit::size);
-  wire::encode_submit({0, record.decoder, record.function, 0}, job.payload.data());
-  job.payload.insert(job.payload.end(), arguments.begin(), arguments.end());
-  credit_.on_submit(job.payload.size());
+  job.payload =
+      size < block_pool::smallest ? worker::job_bytes(bytes(size)) : worker::job_bytes(warm_blocks().take(size));
+  const mutable_byte_view to = job.payload.writable();
+  wire::encode_submit({0, record.decoder, record.function, 0}, to.data());
+  std::copy(arguments.begin(), arguments.end(), to.begin() + wire::submit::size);
+  credit_.on_submit(size);
   const worker::program named{what, {}};
   pool_.submit(id_, named, std::move(job));
 }

@@ -155,7 +155,7 @@ void session::on_submit(const net::message& m) {
   worker::pool_job job;
   job.id = m.head.job;
   job.attempt = m.head.attempt;
-  job.payload = m.take();
+  job.payload = m.owned ? worker::job_bytes(m.owned) : worker::job_bytes(m.view);
   images_.on_job(head.image, std::move(job));
 }
 
@@ -222,7 +222,11 @@ void session::on_result(std::uint64_t job, std::uint16_t attempt, bytes payload)
   if (code == wire::code_not_started) return give_back(job, attempt);
   ++jobs_done_;
   payload[0] = credit_.on_result(around_.jobs.mean_run_time(owner_));
-  channel_.send(message_type::result, job, attempt, std::move(payload));
+  if (payload.size() <= net::channel::largest_copied) {
+    channel_.send(message_type::result, job, attempt, payload);
+  } else {
+    channel_.send(message_type::result, job, attempt, block::of(std::move(payload)));
+  }
   send_correction();
 }
 

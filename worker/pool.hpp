@@ -19,6 +19,7 @@
 #include "code/launchable.hpp"
 #include "net/asio.hpp"
 #include "wire/message.hpp"
+#include "worker/road.hpp"
 
 namespace pp::worker {
 
@@ -31,7 +32,7 @@ struct program {
 struct pool_job {
   std::uint64_t id = 0;  ///< the owner's name for it, unique among its jobs here
   std::uint16_t attempt = 1;
-  bytes payload;  ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
+  job_bytes payload;  ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
 };
 
 /// What a pool tells its owner. Called from the I/O thread, never from inside submit() or recall().

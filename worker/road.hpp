@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-#include "base/bytes.hpp"
+#include "base/block.hpp"
 #include "net/asio.hpp"
 #include "worker/control.hpp"
 
@@ -25,20 +25,31 @@ class job_bytes {
   static constexpr std::size_t largest_copied = 16 * 1024;
 
   job_bytes() = default;
-  explicit job_bytes(bytes all) {
+  /// A copy, also of many bytes.
+  explicit job_bytes(byte_view all) : job_bytes(bytes(all.begin(), all.end())) {}
+  job_bytes(bytes all) {
     if (all.size() <= largest_copied) {
       small_ = std::move(all);
     } else {
-      large_ = std::make_shared<const bytes>(std::move(all));
+      large_ = block::of(std::move(all));
     }
   }
-  byte_view view() const { return large_ ? byte_view(*large_) : byte_view(small_); }
-  /// Null if the bytes are few enough to be copied.
-  const std::shared_ptr<const bytes>& shared() const { return large_; }
+  /// Shares many bytes, copies few.
+  explicit job_bytes(block all) {
+    if (all.size() <= largest_copied) {
+      small_.assign(all.view().begin(), all.view().end());
+    } else {
+      large_ = std::move(all);
+    }
+  }
+  byte_view view() const { return large_ ? large_.view() : byte_view(small_); }
+  mutable_byte_view writable() { return large_ ? large_.writable() : mutable_byte_view(small_); }
+  /// Empty if the bytes are few enough to be copied.
+  const block& shared() const { return large_; }
 
  private:
   bytes small_;
-  std::shared_ptr<const bytes> large_;  ///< owners: the pool's job and the roads that write it
+  block large_;  ///< owners: the pool's job and the roads that write it
 };
 
 /// What a road tells. None of these is called from inside one of road's functions except run() and drain().

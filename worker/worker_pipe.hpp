@@ -33,7 +33,7 @@ class worker_pipe {
   bool fill(std::size_t wanted);
   bool read_header(wire::frame_header& head);
   bool assemble(const wire::frame_header& first, pipe_message& message);
-  bool append_frame(std::size_t length);
+  bool read_into(std::uint8_t* to, std::size_t length);
   bool receive(std::uint8_t* to, std::size_t size);
 
   code::descriptor socket_;
