@@ -7,7 +7,7 @@ namespace pp::detail {
 
 std::uint8_t* take_large(std::size_t& size) { return warm_blocks().take_raw(size); }
 
-void give_large(std::uint8_t* at, std::size_t size) noexcept { warm_blocks().give_back(at, size); }
+void give_large(std::uint8_t* at, std::size_t size) noexcept { warm_blocks().give_back(at, block_pool::rounded(size)); }
 
 void expect_large_write(const void* at, std::size_t size) noexcept { pp::expect_large_write(at, size); }
 

@@ -81,7 +81,8 @@ TEST(Channel, ABlockIsSentBehindItsFirstPartAndLetGo) {
 TEST(Channel, LargeMessagesAreReadIntoTheBlockTheHandlerChose) {
   channel_rig rig;
   rig.at_right().spare_room = 1000;
-  const std::vector<std::size_t> sizes = {net::channel::largest_copied + 1, 200'000, wire::max_frame_payload, 1'000'000};
+  const std::vector<std::size_t> sizes = {net::channel::largest_copied + 1, 200'000, wire::max_frame_payload,
+                                          1'000'000};
   for (std::uint64_t job = 0; job < sizes.size(); ++job) {
     const bytes sent = pattern(sizes[job], static_cast<std::uint32_t>(job));
     rig.left().send(message_type::submit, job + 1, 1, byte_view(sent).first(24),
@@ -90,8 +91,8 @@ TEST(Channel, LargeMessagesAreReadIntoTheBlockTheHandlerChose) {
     EXPECT_EQ(rig.at_right().messages[job].payload, sent) << sizes[job];
     EXPECT_EQ(rig.at_right().placed_sizes[job], sizes[job]);
     ASSERT_GE(rig.at_right().places[job].payload.size(), 24U) << "enough to see what a SUBMIT is for";
-    EXPECT_TRUE(std::equal(rig.at_right().places[job].payload.begin(), rig.at_right().places[job].payload.end(),
-                           sent.begin()));
+    EXPECT_TRUE(
+        std::equal(rig.at_right().places[job].payload.begin(), rig.at_right().places[job].payload.end(), sent.begin()));
   }
   EXPECT_EQ(rig.at_right().owned, sizes.size());
 }

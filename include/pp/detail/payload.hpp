@@ -83,7 +83,7 @@ class payload {
     if (room < wanted) room = wanted;
     std::uint8_t* const fresh = room < large_memory ? more_of_heap(room) : more_of_large(room);
     heap_ = fresh;
-    capacity_ = static_cast<std::uint32_t>(room);
+    capacity_ = static_cast<std::uint32_t>(room < max_bytes ? room : max_bytes);
   }
   std::uint8_t* more_of_heap(std::size_t room) {
     auto* const fresh = static_cast<std::uint8_t*>(is_inline() ? std::malloc(room) : std::realloc(heap_, room));
