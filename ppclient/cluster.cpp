@@ -256,7 +256,7 @@ void cluster::on_local_unfit(std::uint32_t image, const std::string& reason) {
 }
 
 void cluster::on_local_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) {
-  on_any_result(local_node_, local_name_, job, attempt, payload, local_done_);
+  on_any_result(local_node_, local_name_, job, attempt, payload.view, payload.owned, local_done_);
   decide_soon();
 }
 

@@ -89,8 +89,8 @@ class cluster final : private link_owner, private local_owner {
   void forget_retired_links();
   void retry_local();
   void on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
-                     const handed_bytes& payload, std::uint64_t& jobs_done);
-  void deliver(detail::job_record& record, const wire::result_parts& parts, const handed_bytes& payload,
+                     byte_view payload, const block& owned, std::uint64_t& jobs_done);
+  void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, const block& owned,
                const std::string* node);
   void describe_failure(detail::job_record& record, byte_view body, const std::string& node);
   void fail(std::uint32_t slot, errc code, const std::string& text);

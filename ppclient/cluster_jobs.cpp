@@ -124,17 +124,13 @@ void cluster::send_local(const detail::job_record& record, std::uint16_t attempt
 
 void cluster::on_link_result(link& from, const net::message& result) {
   if (from.node == scheduler::none) return;
-  handed_bytes payload;
-  if (result.owned != nullptr) payload.owned = block::of(result.take());
-  // Nothing below writes where the bytes are not its own.
-  payload.view = payload.owned ? payload.owned.writable()
-                               : mutable_byte_view(const_cast<std::uint8_t*>(result.view.data()), result.view.size());
-  on_any_result(from.node, from.kept_name, result.head.job, result.head.attempt, payload, from.jobs_done);
+  on_any_result(from.node, from.kept_name, result.head.job, result.head.attempt, result.view, result.owned,
+                from.jobs_done);
 }
 
 void cluster::on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
-                            const handed_bytes& payload, std::uint64_t& jobs_done) {
-  auto parts = wire::decode_result(payload.view);
+                            byte_view payload, const block& owned, std::uint64_t& jobs_done) {
+  auto parts = wire::decode_result(payload);
   if (!parts) {
     // What a job's own process wrote may be anything; it costs that job only.
     wire::result_parts unreadable;
@@ -153,15 +149,15 @@ void cluster::on_any_result(std::uint32_t node, const std::string* name, std::ui
                                                                                : scheduler::outcome::done;
   if (scheduler_.on_result(record->slot, node, attempt, what, credit) != scheduler::verdict::deliver) return;
   ++jobs_done;
-  deliver(*record, *parts, payload, name);
+  deliver(*record, *parts, payload, owned, name);
 }
 
-void cluster::deliver(detail::job_record& record, const wire::result_parts& parts,
-                      const handed_bytes& payload, const std::string* node) {
+void cluster::deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload,
+                      const block& owned, const std::string* node) {
   const bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
   record.node = node;
   record.code = parts.head.code;
-  record.large_arguments.reset();
+  record.large_arguments = {};
   if (has_output) {
     auto& e = record.more();
     e.out = as_text(parts.printed.out);
@@ -171,10 +167,10 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   }
   if (record.code != 0) {
     describe_failure(record, parts.body, *node);
-  } else if (payload.owned && parts.body.size() > detail::record_pool::large_bytes) {
+  } else if (owned && parts.body.size() > detail::record_pool::large_bytes) {
     auto& e = record.more();
-    e.value_offset = static_cast<std::size_t>(parts.body.data() - payload.view.data());
-    e.whole = payload.owned;
+    e.value_offset = static_cast<std::size_t>(parts.body.data() - payload.data());
+    e.whole = owned;
     record.data.reset();
   } else {
     record.data.assign(parts.body.data(), parts.body.size());
@@ -207,7 +203,7 @@ void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
   if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
   detail::job_record& record = *record_of(slot);
   record.code = static_cast<std::uint16_t>(code);
-  record.large_arguments.reset();
+  record.large_arguments = {};
   record.more().text = text;
   ++failed_;
   finish(record);

@@ -65,8 +65,8 @@ job_handle::value_view job_handle::value_or_throw() const {
   if (pool_->echo_output) echo(*record_);
   if (record_->code != 0) throw_failure(*record_);
   if (record_->extra && record_->extra->whole) {
-    const auto& e = *record_->extra;
-    return {e.whole.view().data() + e.value_offset, e.whole.size() - e.value_offset};
+    const byte_view value = record_->extra->whole.view().subspan(record_->extra->value_offset);
+    return {value.data(), value.size()};
   }
   return {record_->data.data(), record_->data.size()};
 }

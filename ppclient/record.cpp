@@ -75,7 +75,7 @@ void record_pool::forget_content(job_record& record) {
   if (record.data.capacity() > 4096) record.data.reset();
   record.data.clear();
   record.extra.reset();
-  record.large_arguments.reset();
+  record.large_arguments = {};
   record.code = 0;
   record.node = nullptr;
   record.is_echoed = false;
@@ -89,7 +89,9 @@ void record_pool::free_locked(job_record* record) {
 void record_pool::submit(job_record* record) {
   const std::size_t size = record->data.size();
   if (size > large_bytes) {
-    record->large_arguments = std::make_shared<const payload>(std::move(record->data));
+    auto all = std::make_shared<payload>(std::move(record->data));
+    const mutable_byte_view view(all->data(), size);
+    record->large_arguments = block(std::move(all), view);
   }
   record->counted_bytes = static_cast<std::uint32_t>(size + sizeof(job_record));
   pending_bytes_ += record->counted_bytes;

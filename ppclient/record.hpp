@@ -25,7 +25,7 @@ namespace pp::detail {
 
 /// What few jobs need: large results, printed output, errors.
 struct record_extra {
-  block whole;  ///< a large result's message; the value begins at value_offset
+  block whole;  ///< a large result's message, where it was received; the value begins at value_offset
   std::size_t value_offset = 0;
   std::string out, err;
   std::uint64_t out_dropped = 0, err_dropped = 0;
@@ -48,14 +48,10 @@ struct job_record {
   const std::string* node = nullptr;  ///< where it ran; lives as long as the pool
   payload data;                       ///< arguments, then the value
   std::unique_ptr<record_extra> extra;
-  std::shared_ptr<const payload>
-      large_arguments;  ///< instead of `data` above 64 KiB: links send from it without a copy
+  block large_arguments;  ///< instead of `data` above 64 KiB: links send from it without a copy
 
   std::uint64_t id() const { return std::uint64_t{generation} << 32U | slot; }
-  byte_view arguments() const {
-    return large_arguments ? byte_view(large_arguments->data(), large_arguments->size())
-                           : byte_view(data.data(), data.size());
-  }
+  byte_view arguments() const { return large_arguments ? large_arguments.view() : byte_view(data.data(), data.size()); }
   record_extra& more() {
     if (!extra) extra = std::make_unique<record_extra>();
     return *extra;

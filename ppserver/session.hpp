@@ -63,6 +63,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
  private:
   // The channel.
   void on_message(const net::message& m) override;
+  block place_for(const wire::frame_header& head, byte_view beginning, std::size_t size) override;
   void on_batch_end() override;
   void on_writable() override { unread_ = 0; }
   // The pool.

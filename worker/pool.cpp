@@ -51,7 +51,13 @@ struct pool::impl final : claims, supervisor::listener {
   };
 
   impl(net::executor ex, const pool_options& o)
-      : executor(ex), options(o), decide(limits_of(o), *this), tasks(ex), last_resort(ex), look(ex), loop(net::poll_list::of(ex)) {
+      : executor(ex),
+        options(o),
+        decide(limits_of(o), *this),
+        tasks(ex),
+        last_resort(ex),
+        look(ex),
+        loop(net::poll_list::of(ex)) {
     tasks.spawn("pool", look_after());
   }
 
@@ -98,8 +104,8 @@ struct pool::impl final : claims, supervisor::listener {
   bool scheduled = false, closing = false;
   std::list<net::steady_timer*> waiters;
 
-  std::vector<pool_owner*> owners;  ///< by dispatch::slot_of
-  std::vector<program> programs;    ///< by group
+  std::vector<pool_owner*> owners;                      ///< by dispatch::slot_of
+  std::vector<program> programs;                        ///< by group
   std::vector<std::shared_ptr<argument_arena>> arenas;  ///< by group; made with its first worker
   group_id last_group = nothing;
   std::vector<std::unique_ptr<supervisor>> workers;
@@ -313,10 +319,10 @@ void pool::remove_owner(owner_id owner) {
 }
 
 void pool::submit(owner_id owner, const program& what, pool_job job) {
-  const auto size = job.payload.view().size();
-  if (size >= wire::submit::size) store_big_endian<std::uint32_t>(job.payload.writable().data(), 0);
+  const mutable_byte_view payload = job.payload.writable();
+  if (payload.size() >= wire::submit::size) store_big_endian<std::uint32_t>(payload.data(), 0);
   const auto group = impl_->group_for(what);
-  const auto j = impl_->decide.on_submit(owner, group, job.id, job.attempt, size);
+  const auto j = impl_->decide.on_submit(owner, group, job.id, job.attempt, payload.size());
   if (impl_->payloads.size() <= j) impl_->payloads.resize(std::max<std::size_t>(j + 1, 2 * impl_->payloads.size()));
   impl_->payloads[j] = std::move(job.payload);
   impl_->schedule();

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <string>
 
-#include "base/block.hpp"
+#include "base/block_pool.hpp"
 #include "net/asio.hpp"
 #include "pp/detail/payload.hpp"
 #include "worker/control.hpp"
@@ -31,7 +31,7 @@ class job_bytes {
   /// Both parts one behind the other.
   job_bytes(byte_view first, byte_view second) {
     if (first.size() + second.size() > largest_copied) {
-      large_ = block::on_heap(first.size() + second.size());
+      large_ = warm_blocks().take(first.size() + second.size());
       std::copy(first.begin(), first.end(), large_.writable().begin());
       std::copy(second.begin(), second.end(), large_.writable().begin() + static_cast<std::ptrdiff_t>(first.size()));
     } else {

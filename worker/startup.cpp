@@ -17,6 +17,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/block_pool.hpp"
 #include "code/image.hpp"
 #include "worker/runner.hpp"
 #include "worker/worker_ring.hpp"
@@ -26,6 +27,8 @@ namespace {
 
 // Programs and libraries expect low numbers for themselves, and some close a few of them blindly.
 constexpr int first_private_fd = 100;
+// Arguments and a result of 64 MiB, with their rounding: there may be many workers.
+constexpr std::size_t kept_for_payloads = 160 * 1024 * 1024;
 
 bool is_stream_socket(int fd) {
   int kind = 0;
@@ -149,6 +152,7 @@ void run_worker(const worker_start& start) {
   ::close(worker_program_fd);
   restore_signals();
   confine();
+  warm_blocks().keep_at_most(kept_for_payloads);
   remember_program();
   try {
     serve(start.has_ring);

@@ -55,9 +55,12 @@ class stream_road final : public road {
   outcome write_once();
   void parse(road_events& to);
   void deliver(const wire::frame_header& head, mutable_byte_view payload, road_events& to);
+  void assemble(const wire::frame_header& head, byte_view payload, road_events& to);
   void deliver_result(const wire::frame_header& head, handed_bytes payload, road_events& to);
   void append_copied(byte_view all);
   void append_frame_header(const wire::frame_header& head);
+  std::size_t append_front(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view all,
+                           std::size_t at);
   void note_written(std::size_t count);
   void break_off(const char* reason) { problem_ = problem_.empty() ? reason : problem_; }
   bool is_over() const { return closed_ || !problem_.empty(); }
@@ -79,7 +82,8 @@ class stream_road final : public road {
   // Inbound.
   bytes buffer_;
   std::size_t filled_ = 0;
-  bytes assembling_;  ///< a RESULT of several frames; empty between
+  block assembling_;  ///< a RESULT of several frames; empty between
+  std::size_t assembled_ = 0;
   std::uint64_t assembling_job_ = 0;
 };
 

@@ -24,7 +24,7 @@ class worker_pipe final : public worker_road {
   bool fill(std::size_t wanted);
   bool read_header(wire::frame_header& head);
   bool assemble(const wire::frame_header& first, pipe_message& message);
-  bool append_frame(std::size_t length);
+  bool read_into(std::uint8_t* to, std::size_t length);
   bool receive(std::uint8_t* to, std::size_t size);
 
   code::descriptor socket_;

@@ -69,6 +69,13 @@ class road_lab {
     raw.insert(raw.end(), payload.begin(), payload.end());
     say(raw);
   }
+  /// The first of several frames of a result of `whole` bytes.
+  void say_first(std::uint64_t job, std::uint64_t whole, byte_view part) {
+    bytes raw(wire::frame_header_size + wire::message_size_bytes);
+    wire::encode_first_of_several({0, wire::message_type::result, 0, 3, job}, part.size(), whole, raw.data());
+    raw.insert(raw.end(), part.begin(), part.end());
+    say(raw);
+  }
   /// All that the worker can read now.
   bytes heard() {
     bytes all(1U << 20U);
@@ -104,8 +111,10 @@ TEST(WorkerRoad, TellsReadyUnfitAndResults) {
 
 TEST(WorkerRoad, PutsResultsOfSeveralFramesTogether) {
   road_lab lab;
-  lab.say(wire::message_type::result, 1, some(wire::max_frame_payload), wire::flag_more);
-  lab.say(wire::message_type::result, 1, some(wire::max_frame_payload), wire::flag_more);
+  const std::size_t most = wire::max_frame_payload;
+  lab.say_first(1, 2 * most + 5, some(most - wire::message_size_bytes));
+  lab.say(wire::message_type::result, 1, some(most), wire::flag_more);
+  lab.say(wire::message_type::result, 1, some(wire::message_size_bytes), wire::flag_more);
   lab.say(wire::message_type::result, 1, some(5));
   lab.say(wire::message_type::result, 2, some(9));
   lab.run_until([&] { return lab.events.results.size() == 2; });
@@ -138,10 +147,26 @@ TEST(WorkerRoad, BytesThatMakeNoSenseEndItInWords) {
        "malformed result"},
       {"two results mixed",
        [](road_lab& l) {
-         l.say(wire::message_type::result, 1, some(30), wire::flag_more);
+         l.say_first(1, 1000, some(30));
          l.say(wire::message_type::result, 2, some(30));
        },
        "mixed the frames"},
+      {"several frames without a size",
+       [](road_lab& l) { l.say(wire::message_type::result, 1, some(30), wire::flag_more); }, "without its size"},
+      {"a size above the limit", [](road_lab& l) { l.say_first(1, wire::max_message_bytes + 1, some(30)); },
+       "a size that cannot be"},
+      {"more than its size",
+       [](road_lab& l) {
+         l.say_first(1, 100, some(30));
+         l.say(wire::message_type::result, 1, some(71));
+       },
+       "beyond its size"},
+      {"less than its size",
+       [](road_lab& l) {
+         l.say_first(1, 100, some(30));
+         l.say(wire::message_type::result, 1, some(69));
+       },
+       "short of its size"},
   };
   for (const auto& n : all) {
     road_lab lab;
@@ -200,8 +225,9 @@ TEST(WorkerRoad, LargeAndSmallJobsArriveWholeAndInOrderThroughAFullSocket) {
   lab.road.flush();
   std::size_t expected = 0;
   for (const auto size : sizes) {
-    const std::size_t frames = (size + wire::max_frame_payload - 1) / wire::max_frame_payload;
-    expected += size + frames * wire::frame_header_size;
+    const std::size_t whole = size + (size > wire::max_frame_payload ? wire::message_size_bytes : 0);
+    const std::size_t frames = (whole + wire::max_frame_payload - 1) / wire::max_frame_payload;
+    expected += whole + frames * wire::frame_header_size;
   }
   bytes all = lab.heard();
   EXPECT_LT(all.size(), expected) << "the socket holds less than that";
@@ -216,7 +242,11 @@ TEST(WorkerRoad, LargeAndSmallJobsArriveWholeAndInOrderThroughAFullSocket) {
     const auto head = wire::decode_frame_header(all.data() + at).value();
     ASSERT_EQ(head.job, current + 1) << "messages alternate";
     at += wire::frame_header_size;
-    got[current].insert(got[current].end(), all.begin() + static_cast<std::ptrdiff_t>(at),
+    const std::size_t skipped = head.is_sized() ? wire::message_size_bytes : 0;
+    if (head.is_sized()) {
+      EXPECT_EQ(wire::decode_message_size(head, all.data() + at).value(), sizes[current]);
+    }
+    got[current].insert(got[current].end(), all.begin() + static_cast<std::ptrdiff_t>(at + skipped),
                         all.begin() + static_cast<std::ptrdiff_t>(at + head.length));
     at += head.length;
     if ((head.flags & wire::flag_more) == 0) ++current;
@@ -247,7 +277,7 @@ TEST(WorkerRoad, FinishEndsTheWorkersInputAfterAllThatWasSent) {
     if (n > 0) got += static_cast<std::size_t>(n);
     return n == 0;
   });
-  EXPECT_EQ(got, (2U << 20U) + 8 * wire::frame_header_size);
+  EXPECT_EQ(got, (2U << 20U) + 9 * wire::frame_header_size + wire::message_size_bytes);
 }
 
 }  // namespace
