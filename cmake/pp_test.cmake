@@ -19,3 +19,14 @@ function(pp_test_program name)
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${ARG_LABEL}.
                        PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} PROCESSORS ${ARG_PROCESSORS})
 endfunction()
+
+# pp_test_again(NAME LABEL label TIMEOUT seconds PROCESSORS n PREFIX text FILTER gtest-filter ENVIRONMENT NAME=value…)
+#
+# Some tests of a program once more in another environment.
+function(pp_test_again name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT;PROCESSORS;PREFIX;FILTER" "ENVIRONMENT" ${ARGN})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${ARG_PREFIX}.
+                       TEST_FILTER ${ARG_FILTER} TEST_LIST ${name}_${ARG_LABEL}_again
+                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} PROCESSORS ${ARG_PROCESSORS}
+                                  ENVIRONMENT "${ARG_ENVIRONMENT}")
+endfunction()

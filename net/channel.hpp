@@ -3,16 +3,19 @@
 // Sending never blocks: frames are appended to one outbound buffer, and the writer coroutine writes all that is there in one
 // go, so small frames of one loop turn share a write. A large payload is its own segment, never copied into that buffer, and
 // goes out in frames of at most wire::max_frame_payload that alternate with other messages: a heartbeat never waits behind a
-// gigabyte. Receiving: all frames that one read gave are handed over before the next read; messages of several frames are put
-// together first, bounded by wire::max_message_bytes each and limits::assembling_bytes in all.
+// gigabyte. Receiving: all frames that one read gave are handed over before the next read. Large messages are read straight to
+// where the handler wants them (place_for), once; they are bounded by wire::max_message_bytes each and
+// limits::assembling_bytes in all before there is any memory for them.
 //
 // Owner: whoever runs run(). Threads: the I/O thread only. Must not know: what a message means.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/block.hpp"
@@ -22,14 +25,14 @@
 
 namespace pp::net {
 
-/// A received message; `view` is valid during the call. For large messages `owned` holds the same bytes and may be moved out.
+/// A received message; `view` is valid during the call. For large messages `owned` is the block they were read into.
 struct message {
-  wire::frame_header head;
+  wire::frame_header head;  ///< of its last frame
   byte_view view;
-  bytes* owned = nullptr;  ///< null if the message came in one frame
+  block owned;  ///< empty for small messages
 
-  /// The bytes to keep: moved if owned, else copied.
-  bytes take() const { return owned != nullptr ? std::move(*owned) : bytes(view.begin(), view.end()); }
+  /// The bytes to keep: shared if owned, else copied.
+  block take() const { return owned ? owned : block::of(bytes(view.begin(), view.end())); }
 };
 
 class channel {
@@ -39,14 +42,18 @@ class channel {
    public:
     virtual ~handler() = default;
     virtual void on_message(const message& m) = 0;
+    /// Where the `size` bytes of a large message shall go: a block of at least that size. `beginning` is what is there of it, at
+    /// least its first 24 bytes; the message itself comes later, or never. An exception ends the channel.
+    virtual block place_for(const wire::frame_header& head, byte_view beginning, std::size_t size);
     /// All frames of one read were handed over: the moment to act on them together.
     virtual void on_batch_end() {}
     /// The outbound queue fell below limits::low_water_bytes after is_full() had been true.
     virtual void on_writable() {}
   };
   struct limits {
-    std::uint64_t assembling_bytes = 2 * wire::max_message_bytes;  ///< all incomplete incoming messages together
-    std::size_t high_water_bytes = 256 * 1024;                     ///< is_full() from here on
+    std::uint64_t assembling_bytes =
+        2 * wire::max_message_bytes;            ///< all incomplete incoming messages together, as announced
+    std::size_t high_water_bytes = 256 * 1024;  ///< is_full() from here on
     std::size_t low_water_bytes = 128 * 1024;
   };
 
@@ -57,17 +64,22 @@ class channel {
   /// Reads and writes until either side ends; throws system_error with the reason. Cancelling ends it too.
   awaitable<void> run(handler& to);
 
-  /// Appends one message. `payload` is copied if it fits one frame.
+  /// Blocks up to this size are copied behind what is queued; larger ones are cut from where they lie.
+  static constexpr std::size_t largest_copied = 64 * 1024;
+  static constexpr std::size_t largest_first_part = 32;
+
+  /// Appends one message. The bytes are copied, and what is sent after them never overtakes them.
   void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view payload);
   /// The same in two parts (fixed fields, then bytes of the user's), joined without a temporary.
   void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view first, byte_view second);
-  /// Takes a large payload over; small ones are copied and freed.
-  void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, bytes payload);
-  /// The same without a copy of any size: the bytes are given back when they were written.
-  void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, block payload);
-  /// Sends bytes owned by somebody else, who keeps them alive through `owner` until they are written.
-  void send_shared(wire::message_type type, std::uint64_t job, std::uint16_t attempt, bytes first, byte_view second,
-                   std::shared_ptr<const void> owner);
+  /// The same without a copy of many bytes: the block is let go when it was written. Messages sent later may overtake it.
+  void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, block payload) {
+    send(type, job, attempt, byte_view{}, std::move(payload));
+  }
+  /// At most largest_first_part bytes of fixed fields before the block.
+  void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view first, block second);
+  /// As send(), but never before what was sent of the same job.
+  void send_behind(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view payload);
 
   /// True while more than high_water_bytes wait to be written: a producer that can wait should.
   bool is_full() const { return queued_bytes_ >= limits_.high_water_bytes; }
@@ -84,22 +96,49 @@ class channel {
   std::uint64_t bytes_sent() const { return bytes_sent_; }
 
  private:
-  /// One message on its way: header fields, a small first part, the bytes, and who keeps them alive.
+  /// One large message on its way out.
   struct segment {
     wire::frame_header head;
-    bytes first;
-    byte_view rest;
-    bytes owned;
-    std::shared_ptr<const void> owner;
+    std::array<std::uint8_t, largest_first_part> first{};
+    std::size_t first_size = 0;
+    block rest;
+    std::size_t written = 0;  ///< of `rest`
+    bytes behind;             ///< whole frames of the same job that follow
+
+    std::size_t size() const { return first_size + rest.size(); }
+    std::size_t left() const { return written == 0 ? size() : rest.size() - written; }
   };
-  awaitable<void> read_frames(handler& to);
+  /// One large message on its way in.
+  struct incoming {
+    block to;
+    std::size_t size = 0, filled = 0;
+    mutable_byte_view room() const { return to.writable().subspan(filled, size - filled); }
+  };
+  using incoming_messages = std::map<std::pair<wire::message_type, std::uint64_t>, incoming>;
+  /// The frame that is being read straight to its place.
+  struct placed_frame {
+    wire::frame_header head;
+    incoming_messages::iterator of;
+    std::size_t left = 0;
+  };
+
   awaitable<void> write_frames(handler& to);
   awaitable<void> write_one_frame_of_large();
-  std::size_t parse(byte_view from, handler& to);
-  void deliver(const wire::frame_header& head, byte_view payload, handler& to);
-  void append_small(const wire::frame_header& head, byte_view first, byte_view second);
+  void append_small(wire::frame_header head, byte_view first, byte_view second);
   void append_large(segment s);
+  void begin_waiting();
+  void turn_large();
+  segment* find_large(std::uint64_t job);
   void note_written(std::size_t count, handler& to);
+
+  awaitable<void> read_frames(handler& to);
+  awaitable<void> read_placed(handler& to);
+  std::size_t parse(byte_view from, handler& to);
+  std::size_t parse_placed(const wire::frame_header& head, byte_view from, handler& to);
+  incoming_messages::iterator begin_message(const wire::frame_header& head, byte_view beginning, handler& to);
+  void end_frame(const placed_frame& frame, handler& to);
+  bool is_placed(const wire::frame_header& head) const;
+  void note_received(std::size_t count);
 
   std::unique_ptr<byte_stream> stream_;
   limits limits_;
@@ -108,15 +147,19 @@ class channel {
   bool closed_ = false;
 
   // Outbound.
-  bytes small_;                ///< whole frames, ready to go
-  bytes writing_;              ///< what the writer holds; swapped with small_, so both keep their memory
-  std::deque<segment> large_;  ///< messages still being cut into frames, one frame each in turn
+  bytes small_;                  ///< whole frames, ready to go
+  bytes writing_;                ///< what the writer holds; swapped with small_, so both keep their memory
+  std::deque<segment> large_;    ///< messages being cut into frames, one frame each in turn
+  std::deque<segment> waiting_;  ///< messages not begun, because the receiver cannot hold so much at once
+  std::uint64_t begun_bytes_ = 0;
   std::size_t queued_bytes_ = 0;
   bool was_full_ = false;
 
   // Inbound.
-  std::map<std::pair<wire::message_type, std::uint64_t>, bytes> assembling_;  ///< large messages only: no cost per job
+  incoming_messages assembling_;  ///< large messages only: no cost per job
   std::uint64_t assembling_bytes_ = 0;
+  std::optional<placed_frame> placing_;
+  bool expects_large_ = false;
   time_point last_received_ = now();
   std::uint64_t bytes_received_ = 0, bytes_sent_ = 0;
 };

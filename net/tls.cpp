@@ -133,6 +133,7 @@ struct tls_stream::impl {
   std::size_t in_begin = 0, in_end = 0;
   bytes out;      ///< made by OpenSSL and not yet sent
   bytes sending;  ///< held by send_pending; swapped with out
+  bytes joined;   ///< a short first part and what fills its record up
   bool is_sending = false;
   std::size_t without_plaintext = 0;
   std::size_t bytes_read = 0;
@@ -158,7 +159,8 @@ int bio_read(BIO* bio, char* to, std::size_t size, std::size_t* done) {
 template <class Impl>
 int bio_write(BIO* bio, const char* from, std::size_t size, std::size_t* done) {
   auto& s = *static_cast<Impl*>(BIO_get_data(bio));
-  s.out.insert(s.out.end(), from, from + size);
+  const auto* const sealed = reinterpret_cast<const std::uint8_t*>(from);  // same type, so that it is one memcpy
+  s.out.insert(s.out.end(), sealed, sealed + size);
   *done = size;
   return 1;
 }
@@ -183,6 +185,23 @@ BIO_METHOD* bio_method() {
   }();
   return method;
 }
+
+// OpenSSL gives its buffers back after each record, for the sake of idle sessions; not between the records of a large transfer.
+// Both directions may be in one at once, so whoever ends first only costs the other a little.
+class large_transfer {
+ public:
+  large_transfer(SSL* ssl, std::size_t size) : ssl_(size > 4 * record_size ? ssl : nullptr) {
+    if (ssl_ != nullptr) SSL_clear_mode(ssl_, SSL_MODE_RELEASE_BUFFERS);
+  }
+  ~large_transfer() {
+    if (ssl_ != nullptr) SSL_set_mode(ssl_, SSL_MODE_RELEASE_BUFFERS);
+  }
+  large_transfer(const large_transfer&) = delete;
+  large_transfer& operator=(const large_transfer&) = delete;
+
+ private:
+  SSL* ssl_;
+};
 
 // A dead peer is found by heartbeats within seconds; the kernel's own timers are the second line (docs/operations.md).
 void tune(tcp::socket& socket) {
@@ -310,9 +329,10 @@ awaitable<void> tls_stream::send_pending() {
 
 awaitable<std::size_t> tls_stream::read_some(mutable_byte_view to) {
   SSL* const ssl = impl_->ssl.get();
+  const large_transfer keeps_buffers(ssl, to.size());
   std::size_t filled = 0;
+  ERR_clear_error();
   for (;;) {
-    ERR_clear_error();
     std::size_t got = 0;
     const int done = SSL_read_ex(ssl, to.data() + filled, to.size() - filled, &got);
     filled += got;
@@ -323,12 +343,14 @@ awaitable<std::size_t> tls_stream::read_some(mutable_byte_view to) {
     if (why == SSL_ERROR_ZERO_RETURN) throw system_error(asio::error::eof);
     if (why != SSL_ERROR_WANT_READ) fail("TLS read");
     co_await receive_more();
+    ERR_clear_error();  // others used this thread meanwhile
   }
   impl_->without_plaintext = 0;
   co_return filled;
 }
 
 awaitable<void> tls_stream::encrypt_and_send(byte_view from) {
+  const large_transfer keeps_buffers(impl_->ssl.get(), from.size());
   while (!from.empty()) {
     const std::size_t part = std::min(from.size(), record_size);
     ERR_clear_error();
@@ -340,6 +362,15 @@ awaitable<void> tls_stream::encrypt_and_send(byte_view from) {
 }
 
 awaitable<void> tls_stream::write(byte_view first, byte_view second) {
+  if (first.size() < record_size && !second.empty()) {
+    // A header goes into one record with what follows it: a record of its own would cost as much as a full one.
+    const byte_view with = second.first(std::min(second.size(), record_size - first.size()));
+    bytes& joined = impl_->joined;
+    joined.assign(first.begin(), first.end());
+    joined.insert(joined.end(), with.begin(), with.end());
+    first = joined;
+    second = second.subspan(with.size());
+  }
   co_await encrypt_and_send(first);
   co_await encrypt_and_send(second);
   co_await send_pending();

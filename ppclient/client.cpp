@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "base/log.hpp"
+#include "net/loop.hpp"
 #include "pp/init.hpp"
 #include "ppclient/cluster.hpp"
 #include "ppclient/settings.hpp"
@@ -59,21 +60,22 @@ std::string joined(const std::vector<std::string>& parts) {
 
 namespace detail {
 
-class client_core {
+class client_core final : net::poller {
  public:
   explicit client_core(const options& o)
       : settings_(ppclient::complete(o)),
         keys_(find_keys(settings_)),
-        records_(std::make_shared<record_pool>(settings_.max_pending_bytes, [this] { wake(); })),
+        records_(std::make_shared<record_pool>(settings_.max_pending_bytes, settings_.spin, [this] { wake(); })),
         cluster_(io_.get_executor(), settings_, keys_, *records_, images_) {
     records_->echo_output = settings_.echo_output;
+    net::poll_list::of(io_.get_executor()).add(*this);
     // From inside the loop, and first of all: a coroutine that was spawned from outside does not run until the loop comes to it,
     // and Asio 1.81 ends the program if it is cancelled before.
     net::post(io_, [this] { cluster_.start(); });
     const blocked_signals during_start;
     thread_ = std::thread([this] { run(); });
   }
-  ~client_core() { close(); }
+  ~client_core() override { close(); }
 
   const std::shared_ptr<record_pool>& records() const { return records_; }
   ppclient::image_book& images() { return images_; }
@@ -106,11 +108,20 @@ class client_core {
     pthread_setname_np(pthread_self(), "pp-io");
     auto work = net::asio::make_work_guard(io_);
     stop_ = [&work] { work.reset(); };
-    io_.run();
+    net::run(io_, settings_.spin);
   }
+  /// The loop wakes and looks at the queue by itself.
   void wake() {
-    net::post(io_, [this] { cluster_.on_submitted(); });
+    net::post(io_, [] {});
   }
+  bool poll() override {
+    if (!records_->has_submitted()) return false;
+    cluster_.on_submitted();
+    return true;
+  }
+  bool arm() override { return records_->arm(); }
+  void disarm() override { records_->disarm(); }
+
   net::awaitable<void> close_all() {
     co_await cluster_.close();
     stop_();

@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "code/fit.hpp"
 #include "net/deadline.hpp"
+#include "ppclient/settings.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -27,7 +28,8 @@ cluster::cluster(net::executor ex, const options& o, const client_keys& keys, de
       tasks_(ex),
       tls_(net::tls_context::client()),
       link_context_{o, keys.keys, tls_, auth::random_array<16>()},
-      scheduler_(o.attempts) {
+      scheduler_(o.attempts),
+      road_(local_road()) {
   for (const auto& node : o.nodes) parse_place(node);
   if (o.discovery) where_ = discovery::select_interfaces(o.interfaces);
 }
@@ -230,7 +232,11 @@ void cluster::reconsider_local() {
 
 void cluster::start_local(unsigned slots) {
   local_owner& self = *this;
-  local_ = std::make_unique<local>(executor_, self, slots);
+  worker::pool_options o;
+  o.slots = slots;
+  o.spin = options_.spin;
+  o.road = road_;
+  local_ = std::make_unique<local>(executor_, self, o);
   local_node_ = scheduler_.on_node_ready(slots);
   link_of_node_.resize(local_node_ + 1);
   scheduler_.on_credit(local_node_, static_cast<std::int32_t>(local_->initial_credit()));
@@ -249,8 +255,8 @@ void cluster::on_local_unfit(std::uint32_t image, const std::string& reason) {
   decide_soon();
 }
 
-void cluster::on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) {
-  on_any_result(local_node_, local_name_, job, attempt, payload, &payload, local_done_);
+void cluster::on_local_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) {
+  on_any_result(local_node_, local_name_, job, attempt, payload.view, payload.owned, local_done_);
   decide_soon();
 }
 

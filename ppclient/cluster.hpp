@@ -65,7 +65,7 @@ class cluster final : private link_owner, private local_owner {
   bool may_dial(link& from) override;
   void on_dial_ended(const auth::node_id& dialled) override;
   // local workers
-  void on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;
+  void on_local_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) override;
   void on_local_unfit(std::uint32_t image, const std::string& reason) override;
   void on_local_credit(std::int32_t change) override;
   // discovery
@@ -89,8 +89,8 @@ class cluster final : private link_owner, private local_owner {
   void forget_retired_links();
   void retry_local();
   void on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
-                     byte_view payload, bytes* owned, std::uint64_t& jobs_done);
-  void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, bytes* owned,
+                     byte_view payload, const block& owned, std::uint64_t& jobs_done);
+  void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, const block& owned,
                const std::string* node);
   void describe_failure(detail::job_record& record, byte_view body, const std::string& node);
   void fail(std::uint32_t slot, errc code, const std::string& text);
@@ -111,6 +111,7 @@ class cluster final : private link_owner, private local_owner {
   net::tls_context tls_;
   link_context link_context_;
   scheduler scheduler_;
+  const worker::road_kind road_;
   std::vector<std::unique_ptr<link>> links_;
   std::vector<link*> link_of_node_;  ///< by scheduler index; null for local and lost ones
   std::optional<discovery::selection> where_;

@@ -129,7 +129,7 @@ void cluster::on_link_result(link& from, const net::message& result) {
 }
 
 void cluster::on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
-                            byte_view payload, bytes* owned, std::uint64_t& jobs_done) {
+                            byte_view payload, const block& owned, std::uint64_t& jobs_done) {
   auto parts = wire::decode_result(payload);
   if (!parts) {
     // What a job's own process wrote may be anything; it costs that job only.
@@ -152,12 +152,12 @@ void cluster::on_any_result(std::uint32_t node, const std::string* name, std::ui
   deliver(*record, *parts, payload, owned, name);
 }
 
-void cluster::deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, bytes* owned,
-                      const std::string* node) {
+void cluster::deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload,
+                      const block& owned, const std::string* node) {
   const bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
   record.node = node;
   record.code = parts.head.code;
-  record.large_arguments.reset();
+  record.large_arguments = {};
   if (has_output) {
     auto& e = record.more();
     e.out = as_text(parts.printed.out);
@@ -167,10 +167,10 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   }
   if (record.code != 0) {
     describe_failure(record, parts.body, *node);
-  } else if (owned != nullptr && parts.body.size() > detail::record_pool::large_bytes) {
+  } else if (owned && parts.body.size() > detail::record_pool::large_bytes) {
     auto& e = record.more();
     e.value_offset = static_cast<std::size_t>(parts.body.data() - payload.data());
-    e.whole = std::move(*owned);
+    e.whole = owned;
     record.data.reset();
   } else {
     record.data.assign(parts.body.data(), parts.body.size());
@@ -203,7 +203,7 @@ void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
   if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
   detail::job_record& record = *record_of(slot);
   record.code = static_cast<std::uint16_t>(code);
-  record.large_arguments.reset();
+  record.large_arguments = {};
   record.more().text = text;
   ++failed_;
   finish(record);

@@ -55,18 +55,18 @@ bool job_handle::ready() const noexcept {
   return record_->word.load(std::memory_order_acquire) == job_record::state_done;
 }
 
-void job_handle::wait() const { record_pool::wait(*record_, -1); }
+void job_handle::wait() const { pool_->wait(*record_, -1); }
 
 bool job_handle::wait_for(std::chrono::nanoseconds limit) const {
-  return record_pool::wait(*record_, limit.count() < 0 ? 0 : limit.count());
+  return pool_->wait(*record_, limit.count() < 0 ? 0 : limit.count());
 }
 
 job_handle::value_view job_handle::value_or_throw() const {
   if (pool_->echo_output) echo(*record_);
   if (record_->code != 0) throw_failure(*record_);
-  if (record_->extra && !record_->extra->whole.empty()) {
-    const auto& e = *record_->extra;
-    return {e.whole.data() + e.value_offset, e.whole.size() - e.value_offset};
+  if (record_->extra && record_->extra->whole) {
+    const byte_view value = record_->extra->whole.view().subspan(record_->extra->value_offset);
+    return {value.data(), value.size()};
   }
   return {record_->data.data(), record_->data.size()};
 }

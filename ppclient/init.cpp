@@ -15,29 +15,29 @@ namespace {
 
 std::atomic<bool> called{false};
 
-/// The node's process id if this process was started as a worker. The variable goes in any case, so that programs which
+/// What a node said if this process was started as a worker. The variable goes in any case, so that programs which
 /// this one or its jobs start are not taken for workers.
-std::optional<pid_t> take_worker_start() {
+std::optional<worker::worker_start> take_worker_start() {
   const char* value = std::getenv(worker::worker_variable);
   if (value == nullptr) return std::nullopt;
   std::string doubt;
-  const auto node = worker::read_start(value, doubt);
+  const auto start = worker::read_start(value, doubt);
   const std::string given = value;
   ::unsetenv(worker::worker_variable);
-  if (!node)
+  if (!start)
     log::warn("worker_variable_ignored", {{"name", worker::worker_variable}, {"value", given}, {"reason", doubt}});
-  return node;
+  return start;
 }
 
 }  // namespace
 
 void init(int, char**) {
-  const auto node = take_worker_start();
+  const auto start = take_worker_start();
   called.store(true, std::memory_order_release);
-  if (node) {
+  if (start) {
     // It was for this start only; the loader has read it and goes on using what it read.
     ::unsetenv("LD_LIBRARY_PATH");
-    worker::run_worker(*node);
+    worker::run_worker(*start);
   }
   code::image::remember_program();
 }

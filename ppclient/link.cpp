@@ -319,12 +319,10 @@ void link::send_job(const detail::job_record& record, std::uint16_t attempt) {
   }
   std::array<std::uint8_t, wire::submit::size> head{};
   wire::encode_submit({record.image, record.decoder, record.function, 0}, head.data());
-  const byte_view arguments = record.arguments();
   if (record.large_arguments) {
-    channel_->send_shared(wire::message_type::submit, record.id(), attempt, bytes(head.begin(), head.end()), arguments,
-                          record.large_arguments);
+    channel_->send(wire::message_type::submit, record.id(), attempt, head, record.large_arguments);
   } else {
-    channel_->send(wire::message_type::submit, record.id(), attempt, head, arguments);
+    channel_->send(wire::message_type::submit, record.id(), attempt, head, record.arguments());
   }
   if (channel_->is_full()) {
     is_full_ = true;
@@ -335,7 +333,8 @@ void link::send_job(const detail::job_record& record, std::uint16_t attempt) {
 void link::recall(std::uint64_t job_id, std::uint16_t attempt) {
   bytes payload;
   wire::encode_cancel({wire::cancel_reason::recall}, payload);
-  channel_->send(wire::message_type::cancel, job_id, attempt, payload);
+  // Behind the SUBMIT if that is still being cut: before it, it would be about a job nobody knows.
+  channel_->send_behind(wire::message_type::cancel, job_id, attempt, payload);
 }
 
 }  // namespace pp::ppclient

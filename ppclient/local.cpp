@@ -1,20 +1,13 @@
 #include "ppclient/local.hpp"
 
+#include <array>
+
 #include "wire/message.hpp"
 
 namespace pp::ppclient {
-namespace {
 
-worker::pool_options pool_settings(unsigned slots) {
-  worker::pool_options o;
-  o.slots = slots;
-  return o;
-}
-
-}  // namespace
-
-local::local(net::executor ex, local_owner& owner, unsigned slots)
-    : owner_(owner), pool_(ex, pool_settings(slots)), id_(pool_.add_owner(*this)), credit_(slots) {}
+local::local(net::executor ex, local_owner& owner, const worker::pool_options& options)
+    : owner_(owner), pool_(ex, options), id_(pool_.add_owner(*this)), credit_(options.slots) {}
 
 local::~local() = default;
 
@@ -27,21 +20,18 @@ void local::send_job(const detail::job_record& record, std::uint16_t attempt, co
   auto& what = programs_[record.image];
   if (!what) what = program.as_launchable();
   const byte_view arguments = record.arguments();
-  worker::pool_job job{record.id(), attempt, {}};
-  job.payload.reserve(wire::submit::size + arguments.size());
-  job.payload.resize(wire::submit::size);
-  wire::encode_submit({0, record.decoder, record.function, 0}, job.payload.data());
-  job.payload.insert(job.payload.end(), arguments.begin(), arguments.end());
-  credit_.on_submit(job.payload.size());
+  std::array<std::uint8_t, wire::submit::size> head{};
+  wire::encode_submit({0, record.decoder, record.function, 0}, head.data());
+  worker::pool_job job{record.id(), attempt, worker::job_bytes(head, arguments)};
+  credit_.on_submit(job.payload.view().size());
   const worker::program named{what, {}};
   pool_.submit(id_, named, std::move(job));
 }
 
-void local::on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) {
-  if (payload.empty()) return;
-  const auto parts = wire::decode_result(payload);
-  const bool has_run = parts && parts->head.code != wire::code_not_started;
-  payload[0] = has_run ? credit_.on_result(pool_.mean_run_time(id_)) : credit_.on_returned();
+void local::on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) {
+  const auto code = load_big_endian<std::uint16_t>(payload.view.data() + 2);
+  const bool has_run = code != wire::code_not_started;
+  payload.view[0] = has_run ? credit_.on_result(pool_.mean_run_time(id_)) : credit_.on_returned();
   owner_.on_local_result(job, attempt, std::move(payload));
   if (const auto change = credit_.correction(); change != 0) owner_.on_local_credit(change);
 }

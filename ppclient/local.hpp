@@ -17,14 +17,14 @@ namespace pp::ppclient {
 class local_owner {
  public:
   virtual ~local_owner() = default;
-  virtual void on_local_result(std::uint64_t job, std::uint16_t attempt, bytes payload) = 0;
+  virtual void on_local_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) = 0;
   virtual void on_local_unfit(std::uint32_t image, const std::string& reason) = 0;
   virtual void on_local_credit(std::int32_t change) = 0;
 };
 
 class local final : private worker::pool_owner {
  public:
-  local(net::executor ex, local_owner& owner, unsigned slots);
+  local(net::executor ex, local_owner& owner, const worker::pool_options& options);
   ~local() override;
 
   std::uint32_t initial_credit() const { return credit_.initial(); }
@@ -37,7 +37,7 @@ class local final : private worker::pool_owner {
   net::awaitable<void> close();
 
  private:
-  void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;
+  void on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) override;
   void on_unfit(const code::image_id& image, const std::string& reason,
                 const std::vector<std::uint64_t>& returned) override;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/check.hpp"
+#include "base/spin.hpp"
 
 namespace pp::detail {
 namespace {
@@ -34,8 +35,8 @@ struct record_pool::slab {
   job_record records[slab_records];
 };
 
-record_pool::record_pool(std::size_t max_pending_bytes, std::function<void()> wake)
-    : max_pending_bytes_(max_pending_bytes), wake_(std::move(wake)) {}
+record_pool::record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake)
+    : max_pending_bytes_(max_pending_bytes), wake_(std::move(wake)), spin_(spin) {}
 
 record_pool::~record_pool() = default;
 
@@ -74,7 +75,7 @@ void record_pool::forget_content(job_record& record) {
   if (record.data.capacity() > 4096) record.data.reset();
   record.data.clear();
   record.extra.reset();
-  record.large_arguments.reset();
+  record.large_arguments = {};
   record.code = 0;
   record.node = nullptr;
   record.is_echoed = false;
@@ -88,7 +89,9 @@ void record_pool::free_locked(job_record* record) {
 void record_pool::submit(job_record* record) {
   const std::size_t size = record->data.size();
   if (size > large_bytes) {
-    record->large_arguments = std::make_shared<const payload>(std::move(record->data));
+    auto all = std::make_shared<payload>(std::move(record->data));
+    const mutable_byte_view view(all->data(), size);
+    record->large_arguments = block(std::move(all), view);
   }
   record->counted_bytes = static_cast<std::uint32_t>(size + sizeof(job_record));
   pending_bytes_ += record->counted_bytes;
@@ -103,8 +106,8 @@ void record_pool::submit(job_record* record) {
       throw_closed();
     }
     submitted_.push_back(record);
-    must_wake = !is_wake_pending_;
-    is_wake_pending_ = true;
+    has_submitted_.store(true, std::memory_order_release);
+    must_wake = std::exchange(is_io_asleep_, false);
   }
   if (must_wake) wake_();
 }
@@ -113,7 +116,18 @@ void record_pool::collect(std::vector<job_record*>& into) {
   into.clear();
   const std::lock_guard hold(lock_);
   into.swap(submitted_);
-  is_wake_pending_ = false;
+  has_submitted_.store(false, std::memory_order_relaxed);
+}
+
+bool record_pool::arm() {
+  const std::lock_guard hold(lock_);
+  is_io_asleep_ = submitted_.empty();
+  return is_io_asleep_;
+}
+
+void record_pool::disarm() {
+  const std::lock_guard hold(lock_);
+  is_io_asleep_ = false;
 }
 
 void record_pool::complete(job_record* record) {
@@ -144,6 +158,19 @@ void record_pool::release(job_record* record) {
 }
 
 bool record_pool::wait(job_record& record, std::int64_t limit_ns) {
+  if (record.word.load(std::memory_order_acquire) == job_record::state_done) return true;
+  const auto is_done = [&] { return record.word.load(std::memory_order_acquire) == job_record::state_done; };
+  // One for each thread: what one of them waits for tells nothing about another one's jobs.
+  static thread_local spin_budget budget;
+  const auto began = now();
+  const bool may_look = spin_ > duration(0) && (limit_ns < 0 || limit_ns > spin_.count());
+  if (may_look && look(budget, is_done)) return true;
+  const bool came = sleep_until_done(record, limit_ns);
+  budget.on_waited(now() - began);
+  return came;
+}
+
+bool record_pool::sleep_until_done(job_record& record, std::int64_t limit_ns) {
   const std::int64_t start = monotonic_ns();
   const std::int64_t end = limit_ns < 0 ? 0 : start + std::min(limit_ns, INT64_MAX - start);
   auto seen = record.word.load(std::memory_order_acquire);

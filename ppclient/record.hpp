@@ -16,7 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "base/bytes.hpp"
+#include "base/block.hpp"
+#include "base/clock.hpp"
 #include "pp/detail/payload.hpp"
 #include "pp/error.hpp"
 
@@ -24,7 +25,7 @@ namespace pp::detail {
 
 /// What few jobs need: large results, printed output, errors.
 struct record_extra {
-  bytes whole;  ///< a large result's message; the value begins at value_offset
+  block whole;  ///< a large result's message, where it was received; the value begins at value_offset
   std::size_t value_offset = 0;
   std::string out, err;
   std::uint64_t out_dropped = 0, err_dropped = 0;
@@ -47,14 +48,10 @@ struct job_record {
   const std::string* node = nullptr;  ///< where it ran; lives as long as the pool
   payload data;                       ///< arguments, then the value
   std::unique_ptr<record_extra> extra;
-  std::shared_ptr<const payload>
-      large_arguments;  ///< instead of `data` above 64 KiB: links send from it without a copy
+  block large_arguments;  ///< instead of `data` above 64 KiB: links send from it without a copy
 
   std::uint64_t id() const { return std::uint64_t{generation} << 32U | slot; }
-  byte_view arguments() const {
-    return large_arguments ? byte_view(large_arguments->data(), large_arguments->size())
-                           : byte_view(data.data(), data.size());
-  }
+  byte_view arguments() const { return large_arguments ? large_arguments.view() : byte_view(data.data(), data.size()); }
   record_extra& more() {
     if (!extra) extra = std::make_unique<record_extra>();
     return *extra;
@@ -66,8 +63,10 @@ class record_pool {
   static constexpr std::size_t slab_records = 512;
   static constexpr std::size_t large_bytes = 64 * 1024;
 
-  /// `wake` is called (from the submitting thread, outside the lock) when the I/O thread must look at the queue.
-  record_pool(std::size_t max_pending_bytes, std::function<void()> wake);
+  /// `wake` is called (from the submitting thread, outside the lock) when the I/O thread sleeps and must look at the
+  /// queue. With a `spin` of zero callers sleep at
+  /// once; else they look for a moment whether their job is done (base/spin).
+  record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake);
   ~record_pool();
 
   // --- any thread
@@ -79,10 +78,14 @@ class record_pool {
   /// The future lets go: frees a finished record, marks a pending one abandoned.
   void release(job_record* record);
   /// False if `limit` passed first; negative = for ever.
-  static bool wait(job_record& record, std::int64_t limit_ns);
+  bool wait(job_record& record, std::int64_t limit_ns);
   std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
 
   // --- I/O thread
+  bool has_submitted() const { return has_submitted_.load(std::memory_order_acquire); }
+  /// The I/O thread is going to sleep: the next submit() wakes it. False if something is there already.
+  bool arm();
+  void disarm();
   /// Everything submitted since the last call; `into` is cleared and keeps its memory.
   void collect(std::vector<job_record*>& into);
   /// Makes the future ready. Waiters wake at the next wake_waiters(), one system call each at most.
@@ -99,18 +102,21 @@ class record_pool {
   struct slab;
   void free_locked(job_record* record);
   void forget_content(job_record& record);
+  static bool sleep_until_done(job_record& record, std::int64_t limit_ns);
 
   const std::size_t max_pending_bytes_;
   std::function<void()> wake_;
   std::atomic<std::size_t> pending_bytes_{0};
   std::atomic<unsigned> blocked_{0};
+  std::atomic<bool> has_submitted_{false};
+  const duration spin_;
 
   std::mutex lock_;  ///< the one lock: guards what follows
   std::condition_variable room_;
   std::vector<std::unique_ptr<slab>> slabs_;
   std::vector<job_record*> free_;
   std::vector<job_record*> submitted_;
-  bool is_wake_pending_ = false;
+  bool is_io_asleep_ = false;
   bool is_closed_ = false;
 
   // I/O thread only.

@@ -50,6 +50,9 @@ void take_environment(options& o) {
   if (const auto v = environment("PP_LOCAL_WORKERS"); !v.empty() && v != "auto" && o.local.is_automatic()) {
     o.local = number_from("PP_LOCAL_WORKERS", v, 0, 4096);
   }
+  if (const auto v = environment("PP_SPIN"); !v.empty() && o.spin == defaults.spin) {
+    o.spin = std::chrono::microseconds(number_from("PP_SPIN", v, 0, 10000));
+  }
 }
 
 // What is meant as "for ever" must not overflow the clock.
@@ -66,6 +69,8 @@ void check(const options& o) {
   if (o.discovery_port == 0) wrong("options.discovery_port must be 1 to 65535");
   if (o.attempts < 1 || o.attempts > 1000) wrong("options.attempts must be 1 to 1000");
   if (o.max_pending_bytes == 0) wrong("options.max_pending_bytes must not be 0");
+  if (o.spin.count() < 0 || o.spin > std::chrono::milliseconds(10))
+    wrong("options.spin must be 0 to 10000 microseconds");
   if (o.no_nodes_timeout.count() < 0) wrong("options.no_nodes_timeout must not be negative");
   if (o.connect_timeout.count() <= 0) wrong("options.connect_timeout must be positive");
   if (o.heartbeat.count() <= 0) wrong("options.heartbeat must be positive");
@@ -80,6 +85,14 @@ options complete(options o) {
   bound(o);
   check(o);
   return o;
+}
+
+worker::road_kind local_road() {
+  const auto v = environment("PP_WORKER_ROAD");
+  if (v.empty() || v == "automatic") return worker::road_kind::automatic;
+  if (v == "ring") return worker::road_kind::ring;
+  if (v == "socket") return worker::road_kind::socket;
+  wrong("PP_WORKER_ROAD='" + std::string(v) + "' is none of automatic, ring, socket");
 }
 
 }  // namespace pp::ppclient

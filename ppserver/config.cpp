@@ -38,7 +38,7 @@ struct raw_options {
   bool debug = false, automatic = false, recycle = false, no_discovery = false;
   std::optional<std::string> pickle_protocol, socket_timeout;
   unsigned workers = 0;
-  std::uint64_t idle_s = 0, drain_s = 60, heartbeat_ms = 2000, dead_ms = 10000;
+  std::uint64_t idle_s = 0, drain_s = 60, heartbeat_ms = 2000, dead_ms = 10000, spin_us = 100;
   std::string log_level = "info", log_format = "text";
 };
 
@@ -150,6 +150,22 @@ void add_job_options(CLI::App& app, raw_options& o) {
       ->type_name("SIZE");
 }
 
+void add_speed_options(CLI::App& app, raw_options& o) {
+  app.add_option("--road", o.settings.road, "How jobs reach a worker: shared memory (ring), socket, or what works best")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, worker::road_kind>{
+          {"automatic", worker::road_kind::automatic},
+          {"ring", worker::road_kind::ring},
+          {"socket", worker::road_kind::socket}}))
+      ->envname("PP_WORKER_ROAD")
+      ->default_str("automatic")
+      ->type_name("KIND");
+  app.add_option("--spin", o.spin_us, "How long to look for work before sleeping, while cores are idle; 0 = not at all")
+      ->check(CLI::Range(0, 10000))
+      ->envname("PP_SPIN")
+      ->capture_default_str()
+      ->type_name("MICROSECONDS");
+}
+
 void add_time_options(CLI::App& app, raw_options& o) {
   constexpr std::uint64_t year_s = 366ULL * 24 * 3600;
   app.add_option("-t,--timeout", o.idle_s, "Exit after so many seconds without a client; 0 = never")
@@ -214,6 +230,7 @@ config finished(raw_options& o) {
   s.drain_timeout = std::chrono::seconds(o.drain_s);
   s.heartbeat = std::chrono::milliseconds(o.heartbeat_ms);
   s.dead_after = std::chrono::milliseconds(o.dead_ms);
+  s.spin = std::chrono::microseconds(o.spin_us);
   log::parse_level(o.debug ? "debug" : o.log_level, s.log_level);
   s.log_format = o.log_format == "json" ? log::format::json : log::format::text;
   return s;
@@ -239,6 +256,7 @@ struct command_parser {
     app.get_formatter()->column_width(34);
     add_network_options(app, options);
     add_job_options(app, options);
+    add_speed_options(app, options);
     add_key_options(app, options);
     add_time_options(app, options);
     add_process_options(app, options);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "worker/road.hpp"
 
 namespace CLI {
 class App;
@@ -43,6 +44,8 @@ struct config {
   // Jobs.
   unsigned workers = 1;
   unsigned recycle_after = 0;
+  worker::road_kind road = worker::road_kind::automatic;
+  std::chrono::microseconds spin{100};  ///< 0 = never look for work before sleeping
   std::vector<std::string> pass_environment;
   std::string cache_directory;
   std::uint64_t cache_bytes = 2ULL << 30U;

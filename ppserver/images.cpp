@@ -30,6 +30,11 @@ images::entry& images::find(std::uint32_t index) {
   return at->second;
 }
 
+std::shared_ptr<const code::launchable> images::program_of(std::uint32_t image) const {
+  const auto at = entries_.find(image);
+  return at != entries_.end() && at->second.is == state::ready ? at->second.what : nullptr;
+}
+
 void images::on_image(const wire::image& m) {
   if (entries_.contains(m.index)) refuse_message("image " + std::to_string(m.index) + " was sent twice");
   if (entries_.size() >= max_images)

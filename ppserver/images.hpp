@@ -46,6 +46,8 @@ class images {
   void on_chunk(const wire::chunk& m);
   void on_job(std::uint32_t image, worker::pool_job job);
 
+  /// The program of an image that workers can run now; else null.
+  std::shared_ptr<const code::launchable> program_of(std::uint32_t image) const;
   /// If this job is held here: forgets it, and gives its attempt.
   std::optional<std::uint16_t> take_back(std::uint64_t job);
   void give_back_all();

@@ -12,6 +12,7 @@
 #include "auth/crypto.hpp"
 #include "auth/keyring.hpp"
 #include "base/log.hpp"
+#include "net/loop.hpp"
 #include "ppserver/config.hpp"
 #include "ppserver/key_command.hpp"
 #include "ppserver/node.hpp"
@@ -74,10 +75,10 @@ void say_what_is_noteworthy(const command_line& line, const auth::loaded_keyring
 }
 
 /// Runs the node to its end. Throws what it throws.
-void serve(node& n, net::io_context& io) {
+void serve(node& n, net::io_context& io, duration spin) {
   std::exception_ptr failure;
   net::asio::co_spawn(io, n.run(), [&](std::exception_ptr why) { failure = std::move(why); });
-  io.run();
+  net::run(io, spin);
   if (failure) std::rethrow_exception(failure);
 }
 
@@ -94,7 +95,7 @@ int run_node(const command_line& line) {
   net::io_context io(1);
   node n(io, settings, source, std::move(keys));
   const pid_file named = settings.pid_file.empty() ? pid_file() : pid_file(settings.pid_file);
-  serve(n, io);
+  serve(n, io, settings.spin);
   return exit_done;
 }
 

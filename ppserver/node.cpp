@@ -29,6 +29,8 @@ worker::pool_options pool_options_of(const config& settings) {
   o.slots = settings.workers;
   o.recycle_after = settings.recycle_after;
   o.pass_environment = settings.pass_environment;
+  o.road = settings.road;
+  o.spin = settings.spin;
   return o;
 }
 

@@ -116,6 +116,19 @@ void session::on_message(const net::message& m) {
   }
 }
 
+// Large arguments are received where the workers will find them.
+block session::place_for(const wire::frame_header& head, byte_view beginning, std::size_t size) {
+  const auto job =
+      head.type == message_type::submit ? wire::decode_submit(beginning) : result<wire::submit>(errc::bad_message);
+  if (job && size > worker::job_bytes::largest_copied) {
+    if (const auto what = images_.program_of(job->image)) {
+      const worker::program program{what, client_.who.with};
+      if (auto place = around_.jobs.place_for(program, size)) return place;
+    }
+  }
+  return handler::place_for(head, beginning, size);
+}
+
 void session::dispatch(const net::message& m) {
   check_role(m.head.type);
   switch (m.head.type) {
@@ -155,7 +168,7 @@ void session::on_submit(const net::message& m) {
   worker::pool_job job;
   job.id = m.head.job;
   job.attempt = m.head.attempt;
-  job.payload = m.take();
+  job.payload = m.owned ? worker::job_bytes(m.owned) : worker::job_bytes(m.view);
   images_.on_job(head.image, std::move(job));
 }
 
@@ -217,12 +230,16 @@ void session::send_correction() {
 
 // --- what the pool and the images say --------------------------------------------------------------------------------
 
-void session::on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) {
-  const auto code = load_big_endian<std::uint16_t>(payload.data() + 2);
+void session::on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) {
+  const auto code = load_big_endian<std::uint16_t>(payload.view.data() + 2);
   if (code == wire::code_not_started) return give_back(job, attempt);
   ++jobs_done_;
-  payload[0] = credit_.on_result(around_.jobs.mean_run_time(owner_));
-  channel_.send(message_type::result, job, attempt, std::move(payload));
+  payload.view[0] = credit_.on_result(around_.jobs.mean_run_time(owner_));
+  if (payload.owned) {
+    channel_.send(message_type::result, job, attempt, std::move(payload.owned));
+  } else {
+    channel_.send(message_type::result, job, attempt, byte_view(payload.view));
+  }
   send_correction();
 }
 

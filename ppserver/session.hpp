@@ -63,10 +63,11 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
  private:
   // The channel.
   void on_message(const net::message& m) override;
+  block place_for(const wire::frame_header& head, byte_view beginning, std::size_t size) override;
   void on_batch_end() override;
   void on_writable() override { unread_ = 0; }
   // The pool.
-  void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override;
+  void on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) override;
   void on_unfit(const code::image_id& image, const std::string& reason,
                 const std::vector<std::uint64_t>& returned) override;
   // The images.

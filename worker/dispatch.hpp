@@ -98,6 +98,8 @@ class dispatch {
   std::vector<owner_id> owners() const;
   unsigned slots() const { return limits_.slots; }
   std::size_t jobs() const { return total_jobs_; }
+  /// True while a worker has jobs that are not known to be short.
+  bool has_long_jobs() const { return long_jobs_ > 0; }
   unsigned workers() const { return processes_; }
   unsigned running_workers() const;
   /// Workers whose oldest job is of this owner.
@@ -180,6 +182,7 @@ class dispatch {
   table<worker_record> workers_;
   std::vector<action> actions_;
   std::size_t total_jobs_ = 0;
+  std::size_t long_jobs_ = 0;  ///< of those in pipes
   unsigned processes_ = 0;
   std::uint64_t turn_ = 0;
   bool draining_ = false;

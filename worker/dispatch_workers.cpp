@@ -31,6 +31,7 @@ void dispatch::put_in_pipe(worker_id w, job_ref j) {
   me.at(me.next++) = j;
   ++me.live;
   me.live_long += job.is_long ? 1 : 0;
+  long_jobs_ += job.is_long ? 1 : 0;
   me.live_bytes += job.size;
   me.last_used = now_;
   ++s.live;
@@ -44,6 +45,7 @@ void dispatch::take_out_of_pipe(worker_id w, std::uint64_t sequence) {
   const auto& job = jobs_[me.at(sequence)];
   --me.live;
   me.live_long -= job.is_long ? 1 : 0;
+  long_jobs_ -= job.is_long ? 1 : 0;
   me.live_bytes -= job.size;
   --streams_[job.stream].live;
   --groups_[me.group].live;

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio_ext.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -14,6 +15,10 @@
 #include <iostream>
 #include <system_error>
 
+#ifdef __GLIBCXX__
+#include <ext/stdio_sync_filebuf.h>
+#endif
+
 namespace pp::worker {
 namespace {
 
@@ -23,12 +28,15 @@ constexpr std::size_t most_at_end = 1024 * 1024;
 constexpr int moment_ms = 2;
 constexpr int half_of_a_pipe = 32 * 1024;
 
-void flush_standard_streams() {
-  std::cout.flush();
-  std::cerr.flush();
-  std::clog.flush();
-  std::fflush(stdout);
-  std::fflush(stderr);
+/// The buffer of a stream that holds nothing back, else null. libstdc++ gives its streams another one when
+/// sync_with_stdio(false) is called, even later.
+const void* passing_on(const std::ostream& stream) {
+#ifdef __GLIBCXX__
+  const auto* buffer = stream.rdbuf();
+  return dynamic_cast<const __gnu_cxx::stdio_sync_filebuf<char>*>(buffer) != nullptr ? buffer : nullptr;
+#else
+  return nullptr;
+#endif
 }
 
 /// A thread of ours must not run the program's signal handlers.
@@ -66,6 +74,25 @@ bool is_readable(int fd) {
 }
 
 }  // namespace
+
+standard_streams::standard_streams()
+    : passing_on_{passing_on(std::cout), passing_on(std::cerr), passing_on(std::clog)} {}
+
+bool standard_streams::flush() {
+  bool any = false;
+  std::ostream* const all[] = {&std::cout, &std::cerr, &std::clog};
+  for (int i = 0; i < 3; ++i) {
+    if (passing_on_[i] != nullptr && all[i]->rdbuf() == passing_on_[i]) continue;
+    all[i]->flush();
+    any = true;
+  }
+  for (std::FILE* file : {stdout, stderr}) {
+    if (::__fpending(file) == 0) continue;
+    std::fflush(file);
+    any = true;
+  }
+  return any;
+}
 
 mutable_byte_view kept_stream::room() const {
   if (total_ < stream_part) return {head_ + total_, stream_part - static_cast<std::size_t>(total_)};
@@ -139,8 +166,11 @@ bool output_capture::anything_waits() const {
   return ::poll(both, 2, 0) > 0;
 }
 
-std::optional<printed_text> output_capture::take() {
-  flush_standard_streams();  // may block until watch() has made room, so without the lock
+bool output_capture::is_anything_kept() const { return stream(0).total() != 0 || stream(1).total() != 0; }
+
+std::optional<printed_text> output_capture::take(duration run_time) {
+  const bool flushed = streams_.flush();  // may block until watch() has made room, so without the lock
+  if (!flushed && run_time < fastest_write && !is_anything_kept()) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (anything_waits()) {
     drain(0, most_at_end);
@@ -155,7 +185,7 @@ std::optional<printed_text> output_capture::take() {
   return text;
 }
 
-void output_capture::discard() { take(); }
+void output_capture::discard() { take(fastest_write); }
 
 namespace {
 

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/bytes.hpp"
+#include "base/clock.hpp"
 #include "code/descriptor.hpp"
 #include "wire/message.hpp"
 #include "worker/control.hpp"
@@ -45,6 +46,20 @@ struct printed_text {
   wire::output view() const { return {out_dropped, err_dropped, out, err}; }
 };
 
+/// Flushing what the standard streams hold back costs several times an empty job, so it is done only where something may
+/// be held back.
+class standard_streams {
+ public:
+  standard_streams();
+  /// True if anything was, or may have been, written.
+  bool flush();
+
+ private:
+  /// The buffers that std::cout and its like have while they hand everything on to stdout and stderr at once; null if
+  /// they did not.
+  const void* passing_on_[3];
+};
+
 /// Worker side.
 class output_capture {
  public:
@@ -54,9 +69,13 @@ class output_capture {
   output_capture& operator=(const output_capture&) = delete;
   ~output_capture();
 
+  /// A job that was faster than this has not called write(2): no system call takes less on any machine we know.
+  static constexpr duration fastest_write = std::chrono::nanoseconds(150);
+
   /// Flushes C and C++ output streams, then gives what was printed since the last call; nothing if that is nothing.
-  /// Threads: the one that runs jobs.
-  std::optional<printed_text> take();
+  /// After a job that took less than fastest_write nothing is looked for in the pipes, which would cost more than the
+  /// job itself. Threads: the one that runs jobs.
+  std::optional<printed_text> take(duration run_time);
   /// Forgets what was printed so far. Threads: the same.
   void discard();
 
@@ -64,9 +83,11 @@ class output_capture {
   void watch();
   void drain(int which, std::size_t limit);
   bool anything_waits() const;
+  bool is_anything_kept() const;
   kept_stream stream(int which) const;
 
   control_page& page_;
+  standard_streams streams_;
   std::mutex mutex_;  ///< guards the page's streams and the reading ends
   code::descriptor ends_[2];
   code::descriptor stop_;

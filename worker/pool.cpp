@@ -7,6 +7,7 @@
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "net/deadline.hpp"
+#include "net/loop.hpp"
 #include "net/task_group.hpp"
 #include "worker/dispatch.hpp"
 #include "worker/made_results.hpp"
@@ -40,7 +41,7 @@ struct pool::impl final : claims, supervisor::listener {
     owner_id owner;
     std::uint64_t job;
     std::uint16_t attempt;
-    bytes payload;
+    bytes payload;  ///< made by the pool itself, see made_results.hpp
   };
   struct told_unfit {
     owner_id owner;
@@ -50,7 +51,13 @@ struct pool::impl final : claims, supervisor::listener {
   };
 
   impl(net::executor ex, const pool_options& o)
-      : executor(ex), options(o), decide(limits_of(o), *this), tasks(ex), last_resort(ex), look(ex) {
+      : executor(ex),
+        options(o),
+        decide(limits_of(o), *this),
+        tasks(ex),
+        last_resort(ex),
+        look(ex),
+        loop(net::poll_list::of(ex)) {
     tasks.spawn("pool", look_after());
   }
 
@@ -66,7 +73,7 @@ struct pool::impl final : claims, supervisor::listener {
 
   // What workers say.
   void on_worker_ready(worker_id w) override;
-  void on_worker_result(worker_id w, std::uint64_t sequence, bytes payload) override;
+  void on_worker_result(worker_id w, std::uint64_t sequence, handed_bytes payload) override;
   void on_worker_batch_end(worker_id) override { settle(); }
 
   net::awaitable<void> look_after();
@@ -80,7 +87,8 @@ struct pool::impl final : claims, supervisor::listener {
   void take_away(const action& a, bytes payload);
   void release(job_ref j);
   void deliver();
-  void deliver_room();
+  void follow_long_jobs();
+  group_id find_group(const program& what) const;
   group_id group_for(const program& what);
   void tell_waiters();
   pool_owner* owner(owner_id id) const { return decide.is_known(id) ? owners[slot_of(id)] : nullptr; }
@@ -96,8 +104,9 @@ struct pool::impl final : claims, supervisor::listener {
   bool scheduled = false, closing = false;
   std::list<net::steady_timer*> waiters;
 
-  std::vector<pool_owner*> owners;  ///< by dispatch::slot_of
-  std::vector<program> programs;    ///< by group
+  std::vector<pool_owner*> owners;                      ///< by dispatch::slot_of
+  std::vector<program> programs;                        ///< by group
+  std::vector<std::shared_ptr<argument_arena>> arenas;  ///< by group; made with its first worker
   group_id last_group = nothing;
   std::vector<std::unique_ptr<supervisor>> workers;
   std::vector<worker_end> ends;     ///< by worker, of the last one there
@@ -109,27 +118,27 @@ struct pool::impl final : claims, supervisor::listener {
   std::vector<told_result> results, delivering;
   std::vector<told_unfit> unfits;
   std::vector<std::uint64_t> unfit_jobs;
-  bool room_changed = false;
-  std::vector<owner_id> have_room;
+  bool has_long_jobs = false;  ///< then the loop does not spin: the cores are theirs
+  net::poll_list& loop;
   pool_counters numbers;
 };
 
 // --- what workers say ------------------------------------------------------------------------------------------------
 
 void pool::impl::on_worker_ready(worker_id w) {
-  if (!decide.on_worker_ready(w, now())) return workers[w]->break_off("said READY twice");
-  room_changed = true;
+  if (!decide.on_worker_ready(w, now())) workers[w]->break_off("said READY twice");
 }
 
-void pool::impl::on_worker_result(worker_id w, std::uint64_t sequence, bytes payload) {
-  const auto run_us = load_big_endian<std::uint32_t>(payload.data() + 4);
+// Told at once and not in deliver(): dispatch is not deciding now, and the payload need not be kept.
+void pool::impl::on_worker_result(worker_id w, std::uint64_t sequence, handed_bytes payload) {
+  const auto run_us = load_big_endian<std::uint32_t>(payload.view.data() + 4);
   const auto j = decide.on_result(w, sequence, std::chrono::microseconds(run_us), now());
   if (j == nothing) return workers[w]->break_off("answered a job that it did not have");
-  payload[0] = 1;  // credit is the owner's business, not the worker's
-  const auto& job = decide.job(j);
-  results.push_back({job.owner, job.id, job.attempt, std::move(payload)});
+  payload.view[0] = 1;  // credit is the owner's business, not the worker's
+  const auto job = decide.job(j);
   ++numbers.jobs_done;
   release(j);
+  if (auto* to = owner(job.owner)) to->on_result(job.id, job.attempt, std::move(payload));
 }
 
 void pool::impl::release(job_ref j) {
@@ -157,7 +166,6 @@ void pool::impl::on_ended(worker_id w, worker_end end) {
   decide.on_worker_exited(w, {end.how.signal, end.final, end.reason}, now());
   ends[w] = std::move(end);
   workers[w].reset();
-  room_changed = true;
   settle();
 }
 
@@ -192,8 +200,14 @@ void pool::impl::settle() {
   for (const auto w : to_flush) workers[w]->road()->flush();
   to_flush.clear();
   if (decide.next_look() < armed) schedule();
+  follow_long_jobs();
   deliver();
   tell_waiters();
+}
+
+void pool::impl::follow_long_jobs() {
+  if (std::exchange(has_long_jobs, decide.has_long_jobs()) == has_long_jobs) return;
+  has_long_jobs ? loop.ban_spinning() : loop.allow_spinning();
 }
 
 void pool::impl::carry_out(const action& a) {
@@ -216,7 +230,10 @@ void pool::impl::carry_out(const action& a) {
       unfit_jobs.clear();
       return;
     case kind::dropped: return release(a.job);
-    case kind::forget_group: programs[a.group] = {}; return;
+    case kind::forget_group:
+      programs[a.group] = {};
+      arenas[a.group].reset();
+      return;
   }
 }
 
@@ -226,7 +243,9 @@ void pool::impl::start(const action& a) {
     ends.resize(a.worker + 1);
   }
   PP_ASSERT(!workers[a.worker]);
-  workers[a.worker] = std::make_unique<supervisor>(executor, a.worker, programs[a.group], options, *this);
+  auto& arguments = arenas[a.group];
+  if (!arguments && options.road != road_kind::socket) arguments = argument_arena::create();
+  workers[a.worker] = std::make_unique<supervisor>(executor, a.worker, programs[a.group], arguments, options, *this);
   ++numbers.workers_started;
   tasks.spawn("worker", supervise(a.worker));
 }
@@ -237,17 +256,26 @@ void pool::impl::take_away(const action& a, bytes payload) {
   release(a.job);
 }
 
-group_id pool::impl::group_for(const program& what) {
+group_id pool::impl::find_group(const program& what) const {
   const auto is_same = [&](group_id g) {
     const auto& p = programs[g];
     return p.what && (p.what == what.what || p.what->id == what.what->id) && p.key == what.key;
   };
   if (last_group < programs.size() && is_same(last_group)) return last_group;
   for (group_id g = 0; g < programs.size(); ++g) {
-    if (is_same(g)) return last_group = g;
+    if (is_same(g)) return g;
   }
+  return nothing;
+}
+
+group_id pool::impl::group_for(const program& what) {
+  last_group = find_group(what);
+  if (last_group != nothing) return last_group;
   last_group = decide.on_group_added();
-  if (programs.size() <= last_group) programs.resize(last_group + 1);
+  if (programs.size() <= last_group) {
+    programs.resize(last_group + 1);
+    arenas.resize(last_group + 1);
+  }
   programs[last_group] = what;
   return last_group;
 }
@@ -258,26 +286,13 @@ void pool::impl::deliver() {
   while (!results.empty() || !unfits.empty()) {
     delivering.swap(results);
     for (auto& r : delivering) {
-      if (auto* to = owner(r.owner)) {
-        if (have_room.empty() || have_room.back() != r.owner) have_room.push_back(r.owner);
-        to->on_result(r.job, r.attempt, std::move(r.payload));
-      }
+      const mutable_byte_view payload(r.payload);
+      if (auto* to = owner(r.owner)) to->on_result(r.job, r.attempt, {payload, {}});
     }
     delivering.clear();
     for (const auto& u : std::exchange(unfits, {})) {
       if (auto* to = owner(u.owner)) to->on_unfit(u.image, u.reason, u.jobs);
     }
-  }
-  if (room_changed || !have_room.empty()) deliver_room();
-}
-
-void pool::impl::deliver_room() {
-  std::vector<owner_id> whom = std::exchange(have_room, {});
-  if (std::exchange(room_changed, false)) whom = decide.owners();
-  std::sort(whom.begin(), whom.end());
-  whom.erase(std::unique(whom.begin(), whom.end()), whom.end());
-  for (const auto id : whom) {
-    if (auto* to = owner(id)) to->on_room();
   }
 }
 
@@ -304,12 +319,18 @@ void pool::remove_owner(owner_id owner) {
 }
 
 void pool::submit(owner_id owner, const program& what, pool_job job) {
-  if (job.payload.size() >= wire::submit::size) store_big_endian<std::uint32_t>(job.payload.data(), 0);
+  const mutable_byte_view payload = job.payload.writable();
+  if (payload.size() >= wire::submit::size) store_big_endian<std::uint32_t>(payload.data(), 0);
   const auto group = impl_->group_for(what);
-  const auto j = impl_->decide.on_submit(owner, group, job.id, job.attempt, job.payload.size());
+  const auto j = impl_->decide.on_submit(owner, group, job.id, job.attempt, payload.size());
   if (impl_->payloads.size() <= j) impl_->payloads.resize(std::max<std::size_t>(j + 1, 2 * impl_->payloads.size()));
-  impl_->payloads[j] = job_bytes(std::move(job.payload));
+  impl_->payloads[j] = std::move(job.payload);
   impl_->schedule();
+}
+
+block pool::place_for(const program& what, std::size_t size) {
+  const auto group = impl_->find_group(what);
+  return group != nothing && impl_->arenas[group] ? impl_->arenas[group]->take(size) : block();
 }
 
 void pool::recall(owner_id owner, std::uint64_t job) {
@@ -349,7 +370,6 @@ net::awaitable<void> pool::close() {
 
 void pool::set_slots(unsigned slots) {
   impl_->decide.set_slots(slots);
-  impl_->room_changed = true;
   impl_->schedule();
 }
 

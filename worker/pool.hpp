@@ -15,10 +15,13 @@
 #include <vector>
 
 #include "auth/keyring.hpp"
+#include "base/block.hpp"
 #include "base/clock.hpp"
+#include "base/spin.hpp"
 #include "code/launchable.hpp"
 #include "net/asio.hpp"
 #include "wire/message.hpp"
+#include "worker/road.hpp"
 
 namespace pp::worker {
 
@@ -31,22 +34,22 @@ struct program {
 struct pool_job {
   std::uint64_t id = 0;  ///< the owner's name for it, unique among its jobs here
   std::uint16_t attempt = 1;
-  bytes payload;  ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
+  job_bytes payload;  ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
 };
 
-/// What a pool tells its owner. Called from the I/O thread, never from inside submit() or recall().
+/// What a pool tells its owner. Called from the I/O thread, never from inside submit() or recall(). May call submit() and
+/// recall(), nothing else of the pool.
 class pool_owner {
  public:
   virtual ~pool_owner() = default;
-  /// `payload` is a whole RESULT payload (credit byte 1; the owner may overwrite it). Codes the pool itself makes:
+  /// `payload` is a whole RESULT payload (credit byte 1; the owner may overwrite it). Large ones lie where the worker
+  /// wrote them, and their place is free for the next when the block goes. Codes the pool itself makes:
   /// worker_crashed with a failure (signal, exit status) and what was printed, wire::code_not_started, and from close() on
   /// shutting_down for jobs that had begun.
-  virtual void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) = 0;
+  virtual void on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) = 0;
   /// The image cannot run here; `returned` lists all its jobs of this owner that are hereby given back, unstarted.
   virtual void on_unfit(const code::image_id& image, const std::string& reason,
                         const std::vector<std::uint64_t>& returned) = 0;
-  /// Free room changed (a job ended, a worker came): the owner may reconsider its credit. May be empty.
-  virtual void on_room() {}
 };
 
 struct pool_options {
@@ -56,6 +59,8 @@ struct pool_options {
   duration start_limit = std::chrono::seconds(30);  ///< a worker not READY by then is killed, the image unfit
   duration kill_grace = std::chrono::seconds(2);    ///< SIGTERM to SIGKILL when a pool closes
   std::vector<std::string> pass_environment;        ///< names added to the allow-list
+  road_kind road = road_kind::automatic;
+  duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
 };
 
 struct pool_counters {
@@ -77,6 +82,8 @@ class pool {
   void remove_owner(owner_id owner);
 
   void submit(owner_id owner, const program& what, pool_job job);
+  /// Memory in which the program's workers will find a large job without a copy; empty if there is none (yet).
+  block place_for(const program& what, std::size_t size);
   /// If the job has not begun it comes back soon as wire::code_not_started; else nothing happens and its result comes.
   void recall(owner_id owner, std::uint64_t job);
   /// Gives back every job that has not begun (as code_not_started) and takes no more: the first step of draining.

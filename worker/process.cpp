@@ -23,7 +23,6 @@ namespace pp::worker {
 namespace {
 
 constexpr int first_private_fd = 64;  // above every target, so that no dup2 overwrites a source
-constexpr int first_unwanted_fd = 8;
 
 [[noreturn]] void fail(int error, const std::string& what) {
   throw std::system_error(error, std::generic_category(), what);
@@ -56,7 +55,7 @@ class file_actions {
 
  private:
   posix_spawn_file_actions_t actions_;
-  std::array<code::descriptor, 7> sources_;
+  std::array<code::descriptor, 12> sources_;
   std::size_t used_ = 0;
 };
 
@@ -86,12 +85,20 @@ void plan_descriptors(const spawn_plan& plan, file_actions& actions) {
   actions.give(plan.out_write, 1);
   actions.give(plan.err_write, 2);
   actions.give(plan.program, worker_program_fd);
-  actions.give(plan.pipe, worker_pipe_fd);
-  actions.give(plan.control, worker_control_fd);
+  actions.give(plan.ends.pipe, worker_pipe_fd);
+  actions.give(plan.ends.control, worker_control_fd);
   actions.give(plan.out_read, worker_stdout_fd);
   actions.give(plan.err_read, worker_stderr_fd);
+  actions.give(plan.ends.node_half, worker_node_half_fd);
+  actions.give(plan.ends.worker_half, worker_worker_half_fd);
+  actions.give(plan.ends.wake_worker, worker_wake_worker_fd);
+  actions.give(plan.ends.wake_node, worker_wake_node_fd);
+  actions.give(plan.ends.arguments, worker_arguments_fd);
   actions.open_null(0);  // last: descriptor 0 may be one of ours when the program closed its own
-  actions.close_from(first_unwanted_fd);
+  const int last = !plan.ends.is_ring()          ? worker_stderr_fd
+                   : plan.ends.arguments < 0 ? worker_wake_node_fd
+                                             : worker_arguments_fd;
+  actions.close_from(last + 1);
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -246,7 +253,7 @@ std::vector<std::string> worker_environment(const std::vector<std::string>& own,
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
     add_unless_set(out, name, "1");
   if (!plan.library_path.empty()) out.push_back("LD_LIBRARY_PATH=" + plan.library_path);
-  out.push_back(std::string(worker_variable) + "=" + std::to_string(parent));
+  out.push_back(std::string(worker_variable) + "=" + std::to_string(parent) + (plan.has_ring ? worker_ring_mark : ""));
   return out;
 }
 

@@ -1,6 +1,6 @@
 // One worker from outside: spawn, kill its whole tree, reap.
 //
-// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 as worker/control.hpp lists them
+// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 (0 to 12 with a ring) as worker/control.hpp lists them
 // and no other, default signals, an empty mask, a session and process group of its own, and no variable that is not
 // on the allow-list. Works inside a program that has children and signal handlers of its own: SIGCHLD is left as it
 // is and only our own process ids are waited for. Threads: the I/O thread only; it must outlive the workers, whose
@@ -16,17 +16,18 @@
 #include <vector>
 
 #include "net/asio.hpp"
+#include "worker/control.hpp"
 
 namespace pp::worker {
 
-/// Descriptors are borrowed; any numbers will do, also those below 8.
+/// Descriptors are borrowed; any numbers will do, also those below 13.
 struct spawn_plan {
   int program = -1;          ///< executed through /proc/self/fd/3
   std::string program_path;  ///< executed instead, if not empty
   std::string name;          ///< argv[0]
   std::vector<std::string> environment;
   int out_write = -1, err_write = -1;  ///< become 1 and 2
-  int pipe = -1, control = -1;         ///< become worker_pipe_fd and worker_control_fd
+  worker_descriptors ends;             ///< become worker_pipe_fd, worker_control_fd and those of the ring
   int out_read = -1, err_read = -1;    ///< become worker_stdout_fd and worker_stderr_fd
 };
 
@@ -74,6 +75,7 @@ class process {
 struct environment_plan {
   std::vector<std::string> pass;  ///< names added to the allow-list
   std::string library_path;       ///< LD_LIBRARY_PATH, left out if empty
+  bool has_ring = false;          ///< the descriptors of a ring are given
 };
 /// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never
 /// pass, not even by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has

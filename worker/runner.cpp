@@ -56,8 +56,8 @@ std::string current_exception_type() {
   return type != nullptr ? demangled(*type) : std::string();
 }
 
-std::uint32_t microseconds_since(time_point start) {
-  const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(now() - start).count();
+std::uint32_t in_microseconds(duration length) {
+  const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(length).count();
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(passed, 0, std::numeric_limits<std::uint32_t>::max()));
 }
 
@@ -77,14 +77,14 @@ void watch_for_forks() {
 
 std::unique_ptr<code_lookup> own_image() { return std::make_unique<image_lookup>(); }
 
-runner::runner(worker_pipe& pipe, control_mapping& control, output_capture& output, code_lookup& code)
-    : pipe_(pipe), control_(control), output_(output), code_(code) {
+runner::runner(worker_road& road, control_mapping& control, output_capture& output, code_lookup& code)
+    : road_(road), control_(control), output_(output), code_(code) {
   watch_for_forks();
 }
 
 void runner::run() {
   pipe_message message;
-  while (pipe_.read(message) && on_message(message)) {
+  while (road_.read(message) && on_message(message)) {
   }
 }
 
@@ -101,11 +101,11 @@ bool runner::on_image(byte_view payload) {
   if (problem.empty()) {
     has_image_ = true;
     output_.discard();
-    return pipe_.write({0, wire::message_type::ready, 0, 0, 0}, {});
+    return road_.write({0, wire::message_type::ready, 0, 0, 0}, {});
   }
   bytes refusal;
   wire::encode_unfit({0, problem}, refusal);
-  pipe_.write({0, wire::message_type::unfit, 0, 0, 0}, {refusal});
+  road_.write({0, wire::message_type::unfit, 0, 0, 0}, {refusal});
   return false;
 }
 
@@ -126,8 +126,8 @@ runner::outcome runner::execute(byte_view payload) {
   const auto job = wire::decode_submit(payload);
   outcome how =
       job ? call(*job, payload.subspan(wire::submit::size))
-          : outcome{number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), 0};
-  how.run_us = microseconds_since(start);
+          : outcome{number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
+  how.run_time = now() - start;
   if (how.code != wire::code_value) value_.clear();
   return how;
 }
@@ -136,7 +136,8 @@ runner::outcome runner::call(const wire::submit& job, byte_view arguments) {
   const void* decoder = code_.address_of(job.decoder);
   if (decoder == nullptr || !is_registered_thunk(decoder)) {
     return {number(errc::bad_message),
-            failure_in_words("", "pp: the job names a decoder that this program does not have"), 0};
+            failure_in_words("", "pp: the job names a decoder that this program does not have"),
+            {}};
   }
   if (job.function == code::no_location) return call_thunk(decoder, 0, arguments);
   if (code::marker_of(job.function) == code::virtual_marker) {
@@ -145,7 +146,8 @@ runner::outcome runner::call(const wire::submit& job, byte_view arguments) {
   const void* function = code_.address_of(job.function);
   if (function == nullptr) {
     return {number(errc::bad_message),
-            failure_in_words("", "pp: the job names a function that this program does not have"), 0};
+            failure_in_words("", "pp: the job names a function that this program does not have"),
+            {}};
   }
   return call_thunk(decoder, reinterpret_cast<std::uintptr_t>(function), arguments);
 }
@@ -157,23 +159,24 @@ runner::outcome runner::call_thunk(const void* decoder, std::uintptr_t function,
     if (value_.size() > largest_value) throw detail::oversized_result();
     return {};
   } catch (const detail::bad_arguments& e) {
-    return {number(errc::bad_message), failure_in_words("", e.what()), 0};
+    return {number(errc::bad_message), failure_in_words("", e.what()), {}};
   } catch (const std::exception& e) {
-    return {number(errc::job_threw), failure_in_words(demangled(typeid(e)), e.what()), 0};
+    return {number(errc::job_threw), failure_in_words(demangled(typeid(e)), e.what()), {}};
   } catch (...) {
-    return {number(errc::job_threw), failure_in_words(current_exception_type(), "unknown exception type"), 0};
+    return {number(errc::job_threw), failure_in_words(current_exception_type(), "unknown exception type"), {}};
   }
 }
 
 bool runner::send_result(const wire::frame_header& job, const outcome& how) {
   bytes printed, failed;
-  if (const auto text = output_.take(); text && value_.size() < most_beside_output)
+  if (const auto text = output_.take(how.run_time); text && value_.size() < most_beside_output)
     wire::encode_output(text->view(), printed);
   if (how.code != wire::code_value) wire::encode_failure(how.why, failed);
   std::array<std::uint8_t, wire::result_head::size> head{};
   wire::encode_result_head(
-      {1, printed.empty() ? std::uint8_t{0} : wire::result_head::flag_output, how.code, how.run_us}, head.data());
-  return pipe_.write({0, wire::message_type::result, 0, job.attempt, job.job},
+      {1, printed.empty() ? std::uint8_t{0} : wire::result_head::flag_output, how.code, in_microseconds(how.run_time)},
+      head.data());
+  return road_.write({0, wire::message_type::result, 0, job.attempt, job.job},
                      {head, printed, failed, byte_view(value_.data(), value_.size())});
 }
 

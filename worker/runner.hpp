@@ -15,7 +15,7 @@
 #include "wire/message.hpp"
 #include "worker/control.hpp"
 #include "worker/output.hpp"
-#include "worker/worker_pipe.hpp"
+#include "worker/worker_road.hpp"
 
 namespace pp::worker {
 
@@ -33,16 +33,16 @@ std::unique_ptr<code_lookup> own_image();
 
 class runner {
  public:
-  runner(worker_pipe& pipe, control_mapping& control, output_capture& output, code_lookup& code);
+  runner(worker_road& road, control_mapping& control, output_capture& output, code_lookup& code);
 
-  /// Serves until the node closes the pipe. Jobs run inside.
+  /// Serves until the node closes the road. Jobs run inside.
   void run();
 
  private:
   struct outcome {
     std::uint16_t code = wire::code_value;
     wire::failure why;
-    std::uint32_t run_us = 0;
+    duration run_time{};
   };
 
   bool on_message(const pipe_message& message);
@@ -53,7 +53,7 @@ class runner {
   outcome call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments);
   bool send_result(const wire::frame_header& job, const outcome& how);
 
-  worker_pipe& pipe_;
+  worker_road& road_;
   control_mapping& control_;
   output_capture& output_;
   code_lookup& code_;

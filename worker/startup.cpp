@@ -17,14 +17,18 @@
 #include <string_view>
 #include <utility>
 
+#include "base/block_pool.hpp"
 #include "code/image.hpp"
 #include "worker/runner.hpp"
+#include "worker/worker_ring.hpp"
 
 namespace pp::worker {
 namespace {
 
 // Programs and libraries expect low numbers for themselves, and some close a few of them blindly.
 constexpr int first_private_fd = 100;
+// Arguments and a result of 64 MiB, with their rounding: there may be many workers.
+constexpr std::size_t kept_for_payloads = 160 * 1024 * 1024;
 
 bool is_stream_socket(int fd) {
   int kind = 0;
@@ -101,41 +105,57 @@ void remember_program() {
   }
 }
 
-void serve() {
+ring_descriptors take_ring() {
+  const bool has_arguments = ::fcntl(worker_arguments_fd, F_GETFD) >= 0;
+  return {made_private(worker_node_half_fd), made_private(worker_worker_half_fd), made_private(worker_wake_worker_fd),
+          made_private(worker_wake_node_fd),
+          has_arguments ? made_private(worker_arguments_fd) : code::descriptor()};
+}
+
+void serve(bool has_ring) {
   worker_pipe pipe(made_private(worker_pipe_fd));
+  std::optional<worker_ring> ring;
+  if (has_ring) ring.emplace(pipe, take_ring());
+  worker_road& road = has_ring ? static_cast<worker_road&>(*ring) : pipe;
   control_mapping control = control_mapping::open(worker_control_fd);
   ::close(worker_control_fd);
   output_capture output(control.page(), made_private(worker_stdout_fd), made_private(worker_stderr_fd));
   const auto code = own_image();
-  runner(pipe, control, output, *code).run();
+  runner(road, control, output, *code).run();
   end_process(0);  // inside, because the capture's thread must still read what is flushed
 }
 
 }  // namespace
 
-std::optional<pid_t> read_start(const char* value, std::string& doubt) {
-  const std::string_view text = value;
-  pid_t node = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), node);
-  if (error != std::errc() || end != text.data() + text.size() || node <= 0) {
+std::optional<worker_start> read_start(const char* value, std::string& doubt) {
+  std::string_view text = value;
+  worker_start start;
+  const std::string_view mark = worker_ring_mark;
+  if (text.size() > mark.size() && text.substr(text.size() - mark.size()) == mark) {
+    start.has_ring = true;
+    text.remove_suffix(mark.size());
+  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), start.node);
+  if (error != std::errc() || end != text.data() + text.size() || start.node <= 0) {
     doubt = "it is no process id";
   } else if (!is_stream_socket(worker_pipe_fd) || !is_control_page(worker_control_fd) || !is_pipe(worker_stdout_fd) ||
              !is_pipe(worker_stderr_fd)) {
     doubt = "the descriptors of a worker are missing";
   } else {
-    return node;
+    return start;
   }
   return std::nullopt;
 }
 
-void run_worker(pid_t node) {
-  die_with(node);
+void run_worker(const worker_start& start) {
+  die_with(start.node);
   ::close(worker_program_fd);
   restore_signals();
   confine();
+  warm_blocks().keep_at_most(kept_for_payloads);
   remember_program();
   try {
-    serve();
+    serve(start.has_ring);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "pp: this process cannot be a worker: %s\n", e.what());
   }

@@ -10,13 +10,18 @@
 
 namespace pp::worker {
 
-/// Reads the value of PP_WORKER and looks at the descriptors of control.hpp. The node's process id if they are what a
+struct worker_start {
+  pid_t node = 0;
+  bool has_ring = false;
+};
+
+/// Reads the value of PP_WORKER and looks at the descriptors of control.hpp. What it says if they are what a
 /// node gives a worker; else nullopt, and `doubt` says what is wrong, since such a variable can only have been set by
 /// hand.
-std::optional<pid_t> read_start(const char* value, std::string& doubt);
+std::optional<worker_start> read_start(const char* value, std::string& doubt);
 
-/// Serves jobs until the node closes the pipe, then ends the process without running destructors of static objects:
+/// Serves jobs until the node closes the road, then ends the process without running destructors of static objects:
 /// they were not made for a process whose main never ran. What was printed is flushed first.
-[[noreturn]] void run_worker(pid_t node);
+[[noreturn]] void run_worker(const worker_start& start);
 
 }  // namespace pp::worker

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/block_pool.hpp"
 #include "base/check.hpp"
 #include "net/deadline.hpp"
 #include "wire/message.hpp"
@@ -38,11 +39,6 @@ pair_of_ends make_pair() {
     ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &socket_buffer_bytes, sizeof socket_buffer_bytes);
   }
   return {code::descriptor(fds[0]), code::descriptor(fds[1])};
-}
-
-wire::frame_header header_of(wire::message_type type, std::uint64_t job, std::uint16_t attempt, std::size_t length,
-                             bool more) {
-  return {static_cast<std::uint32_t>(length), type, more ? wire::flag_more : std::uint8_t{0}, attempt, job};
 }
 
 }  // namespace
@@ -90,31 +86,47 @@ void stream_road::send_program(byte_view manifest) {
   bytes payload;
   wire::encode_image(message, payload);
   const byte_view all(payload);
-  for (std::size_t at = 0; at < all.size(); at += wire::max_frame_payload) {
-    const std::size_t part = std::min<std::size_t>(wire::max_frame_payload, all.size() - at);
-    append_frame_header(header_of(wire::message_type::image, 0, 0, part, at + part < all.size()));
+  for (std::size_t at = 0; at < all.size();) {
+    const std::size_t part = append_front(wire::message_type::image, 0, 0, all, at);
     append_copied(all.subspan(at, part));
+    at += part;
   }
   flush();
 }
 
 void stream_road::send_job(std::uint64_t sequence, std::uint16_t attempt, const job_bytes& job) {
   if (is_over()) return;
-  control_.set(sequence, claim::queued);
+  set_queued(sequence);
   const byte_view all = job.view();
   std::size_t at = 0;
   do {
-    const std::size_t part = std::min<std::size_t>(wire::max_frame_payload, all.size() - at);
-    const bool more = at + part < all.size();
-    append_frame_header(header_of(wire::message_type::submit, sequence + 1, attempt, part, more));
-    if (job.shared()) {
-      queue_.push_back({{}, job.shared(), all.subspan(at, part)});
+    const std::size_t part = append_front(wire::message_type::submit, sequence + 1, attempt, all, at);
+    if (job.large()) {
+      queue_.push_back({{}, job.large(), all.subspan(at, part)});
       queued_bytes_ += part;
     } else {
       append_copied(all.subspan(at, part));
     }
     at += part;
   } while (at < all.size());
+}
+
+// What stands before the next part of a message; how long that part is.
+std::size_t stream_road::append_front(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view all,
+                                      std::size_t at) {
+  wire::frame_header head{0, type, 0, attempt, job};
+  if (at == 0 && all.size() > wire::max_frame_payload) {
+    std::array<std::uint8_t, wire::frame_header_size + wire::message_size_bytes> front{};
+    const std::size_t part = wire::max_frame_payload - wire::message_size_bytes;
+    wire::encode_first_of_several(head, part, all.size(), front.data());
+    append_copied(front);
+    return part;
+  }
+  const std::size_t part = std::min<std::size_t>(wire::max_frame_payload, all.size() - at);
+  head.length = static_cast<std::uint32_t>(part);
+  head.flags = at + part < all.size() ? wire::flag_more : 0;
+  append_frame_header(head);
+  return part;
 }
 
 void stream_road::append_frame_header(const wire::frame_header& head) {
@@ -241,7 +253,7 @@ void stream_road::parse(road_events& to) {
       return;
     }
     if (filled_ - used < wire::frame_header_size + head->length) break;
-    const byte_view payload(buffer_.data() + used + wire::frame_header_size, head->length);
+    const mutable_byte_view payload(buffer_.data() + used + wire::frame_header_size, head->length);
     used += wire::frame_header_size + head->length;
     deliver(*head, payload, to);
   }
@@ -249,8 +261,7 @@ void stream_road::parse(road_events& to) {
   filled_ -= used;
 }
 
-void stream_road::deliver(const wire::frame_header& head, byte_view payload, road_events& to) {
-  const bool more = (head.flags & wire::flag_more) != 0;
+void stream_road::deliver(const wire::frame_header& head, mutable_byte_view payload, road_events& to) {
   switch (head.type) {
     case wire::message_type::ready: to.on_ready(); return;
     case wire::message_type::unfit: {
@@ -263,15 +274,32 @@ void stream_road::deliver(const wire::frame_header& head, byte_view payload, roa
   }
   if (head.job == 0) return break_off("sent a result of no job");
   if (assembling_job_ != 0 && assembling_job_ != head.job) return break_off("mixed the frames of two results");
-  if (!more && assembling_job_ == 0) return deliver_result(head, bytes(payload.begin(), payload.end()), to);
-  if (assembling_.size() + payload.size() > wire::max_message_bytes) return break_off("sent a result above 1 GiB");
-  assembling_.insert(assembling_.end(), payload.begin(), payload.end());
-  assembling_job_ = more ? head.job : 0;
-  if (!more) deliver_result(head, std::exchange(assembling_, {}), to);
+  if (head.has_more() || assembling_job_ != 0) return assemble(head, payload, to);
+  deliver_result(head, {payload, {}}, to);
 }
 
-void stream_road::deliver_result(const wire::frame_header& head, bytes payload, road_events& to) {
-  if (payload.size() < wire::result_head::size) return break_off("sent a malformed result");
+void stream_road::assemble(const wire::frame_header& head, byte_view payload, road_events& to) {
+  if (head.is_sized() != (assembling_job_ == 0)) return break_off("sent a result in frames without its size");
+  if (head.is_sized()) {
+    const auto whole = wire::decode_message_size(head, payload.data());
+    if (!whole) return break_off("sent a result of a size that cannot be");
+    assembling_ = warm_blocks().take(*whole);
+    assembled_ = 0;
+    assembling_job_ = head.job;
+    payload = payload.subspan(wire::message_size_bytes);
+  }
+  if (payload.size() > assembling_.size() - assembled_) return break_off("sent a result beyond its size");
+  std::copy(payload.begin(), payload.end(), assembling_.writable().begin() + static_cast<std::ptrdiff_t>(assembled_));
+  assembled_ += payload.size();
+  if (head.has_more()) return;
+  if (assembled_ < assembling_.size()) return break_off("sent a result short of its size");
+  assembling_job_ = 0;
+  const block whole = std::exchange(assembling_, {});
+  deliver_result(head, {whole.writable(), whole}, to);
+}
+
+void stream_road::deliver_result(const wire::frame_header& head, handed_bytes payload, road_events& to) {
+  if (payload.view.size() < wire::result_head::size) return break_off("sent a malformed result");
   to.on_result(head.job - 1, head.attempt, std::move(payload));
 }
 

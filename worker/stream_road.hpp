@@ -21,8 +21,7 @@ class stream_road final : public road {
   /// Makes the socket pair and the control page. Throws system_error in words.
   explicit stream_road(net::executor ex);
 
-  int worker_end() const override { return worker_end_.get(); }
-  int control_end() const override { return control_.fd(); }
+  worker_descriptors worker_ends() const override { return {.pipe = worker_end_.get(), .control = control_.fd()}; }
   void release_worker_end() override { worker_end_.reset(); }
 
   net::awaitable<void> run(road_events& to) override;
@@ -33,8 +32,9 @@ class stream_road final : public road {
   void send_program(byte_view manifest) override;
   void send_job(std::uint64_t sequence, std::uint16_t attempt, const job_bytes& job) override;
   void flush() override;
-  std::size_t queued_bytes() const override { return queued_bytes_; }
 
+  /// For a road that sends the job in another way: it may be taken back, and is not begun, from here on.
+  void set_queued(std::uint64_t sequence) { control_.set(sequence, claim::queued); }
   bool take_back(std::uint64_t sequence) override;
   claim fate_of(std::uint64_t sequence) const override { return control_.state_of(sequence); }
   control_page& page() override { return control_.page(); }
@@ -43,8 +43,8 @@ class stream_road final : public road {
   /// Bytes on their way: joined small frames of our own, or a part of a large payload.
   struct segment {
     bytes own;
-    std::shared_ptr<const bytes> shared;
-    byte_view part;  ///< of *shared; unused otherwise
+    block shared;
+    byte_view part;  ///< of `shared`; unused otherwise
     byte_view view() const { return shared ? part : byte_view(own); }
   };
   enum class outcome { more, blocked, ended };
@@ -54,10 +54,13 @@ class stream_road final : public road {
   outcome read_once(road_events& to);
   outcome write_once();
   void parse(road_events& to);
-  void deliver(const wire::frame_header& head, byte_view payload, road_events& to);
-  void deliver_result(const wire::frame_header& head, bytes payload, road_events& to);
+  void deliver(const wire::frame_header& head, mutable_byte_view payload, road_events& to);
+  void assemble(const wire::frame_header& head, byte_view payload, road_events& to);
+  void deliver_result(const wire::frame_header& head, handed_bytes payload, road_events& to);
   void append_copied(byte_view all);
   void append_frame_header(const wire::frame_header& head);
+  std::size_t append_front(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view all,
+                           std::size_t at);
   void note_written(std::size_t count);
   void break_off(const char* reason) { problem_ = problem_.empty() ? reason : problem_; }
   bool is_over() const { return closed_ || !problem_.empty(); }
@@ -79,7 +82,8 @@ class stream_road final : public road {
   // Inbound.
   bytes buffer_;
   std::size_t filled_ = 0;
-  bytes assembling_;  ///< a RESULT of several frames; empty between
+  block assembling_;  ///< a RESULT of several frames; empty between
+  std::size_t assembled_ = 0;
   std::uint64_t assembling_job_ = 0;
 };
 

@@ -9,7 +9,7 @@
 #include <cerrno>
 
 #include "net/deadline.hpp"
-#include "worker/stream_road.hpp"
+#include "worker/ring_road.hpp"
 
 namespace pp::worker {
 namespace {
@@ -49,8 +49,15 @@ bool stands_for_every_start(int error) {
 
 }  // namespace
 
-supervisor::supervisor(net::executor ex, worker_id id, program what, const pool_options& options, listener& to)
-    : executor_(ex), id_(id), program_(std::move(what)), options_(options), listener_(to), tasks_(ex) {}
+supervisor::supervisor(net::executor ex, worker_id id, program what, std::shared_ptr<argument_arena> arguments,
+                       const pool_options& options, listener& to)
+    : executor_(ex),
+      id_(id),
+      program_(std::move(what)),
+      arguments_(std::move(arguments)),
+      options_(options),
+      listener_(to),
+      tasks_(ex) {}
 
 supervisor::~supervisor() = default;
 
@@ -74,19 +81,19 @@ net::awaitable<worker_end> supervisor::run() {
 
 void supervisor::start() {
   const auto& image = *program_.what;
-  road_ = std::make_unique<stream_road>(executor_);
+  road_ = make_road(executor_, options_.road, arguments_, options_.spin);
   auto out = make_output_pipe(), err = make_output_pipe();
   spawn_plan plan;
   plan.program = image.program;
   plan.program_path = image.program_path;
   plan.name = image.contents.modules.empty() ? "" : image.contents.modules.front().name;
-  plan.environment = worker_environment(own_environment(), {options_.pass_environment, image.library_path}, ::getpid());
+  plan.ends = road_->worker_ends();
+  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring()};
+  plan.environment = worker_environment(own_environment(), environment, ::getpid());
   plan.out_write = out.write.get();
   plan.err_write = err.write.get();
   plan.out_read = out.read.get();
   plan.err_read = err.read.get();
-  plan.pipe = road_->worker_end();
-  plan.control = road_->control_end();
   process_.emplace(process::spawn(plan, executor_));
   road_->release_worker_end();
   out_read_ = std::move(out.read);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "net/task_group.hpp"
+#include "worker/argument_arena.hpp"
 #include "worker/dispatch_tables.hpp"
 #include "worker/output.hpp"
 #include "worker/pool.hpp"
@@ -34,12 +35,14 @@ class supervisor final : private road_events {
    public:
     virtual ~listener() = default;
     virtual void on_worker_ready(worker_id worker) = 0;
-    virtual void on_worker_result(worker_id worker, std::uint64_t sequence, bytes payload) = 0;
+    virtual void on_worker_result(worker_id worker, std::uint64_t sequence, handed_bytes payload) = 0;
     virtual void on_worker_batch_end(worker_id worker) = 0;
   };
 
   /// `options` must outlive this.
-  supervisor(net::executor ex, worker_id id, program what, const pool_options& options, listener& to);
+  /// `arguments` may be null.
+  supervisor(net::executor ex, worker_id id, program what, std::shared_ptr<argument_arena> arguments,
+             const pool_options& options, listener& to);
   ~supervisor() override;
 
   /// Starts the process; completes when all of it is gone. Must clean up, so a cancellation only makes it stop
@@ -63,7 +66,7 @@ class supervisor final : private road_events {
  private:
   void on_ready() override { was_ready_ = true, listener_.on_worker_ready(id_); }
   void on_unfit(const std::string& reason) override;
-  void on_result(std::uint64_t sequence, std::uint16_t, bytes payload) override {
+  void on_result(std::uint64_t sequence, std::uint16_t, handed_bytes payload) override {
     listener_.on_worker_result(id_, sequence, std::move(payload));
   }
   void on_batch_end() override { listener_.on_worker_batch_end(id_); }
@@ -79,6 +82,7 @@ class supervisor final : private road_events {
   net::executor executor_;
   worker_id id_;
   program program_;
+  std::shared_ptr<argument_arena> arguments_;
   const pool_options& options_;
   listener& listener_;
   net::task_group tasks_;

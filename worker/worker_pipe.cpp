@@ -113,7 +113,7 @@ bool worker_pipe::read_header(wire::frame_header& head) {
 bool worker_pipe::read(pipe_message& message) {
   if (assembled_.capacity() > largest_kept) assembled_.reset();
   if (!read_header(message.head)) return false;
-  if ((message.head.flags & wire::flag_more) != 0) return assemble(message.head, message);
+  if (message.head.has_more()) return assemble(message.head, message);
   if (!fill(message.head.length)) return false;
   message.payload = byte_view(buffer_).subspan(begin_, message.head.length);
   begin_ += message.head.length;
@@ -121,23 +121,30 @@ bool worker_pipe::read(pipe_message& message) {
 }
 
 bool worker_pipe::assemble(const wire::frame_header& first, pipe_message& message) {
+  if (!first.is_sized() || !fill(wire::message_size_bytes)) return false;
+  const auto whole = wire::decode_message_size(first, buffer_.data() + begin_);
+  if (!whole) return false;
+  begin_ += wire::message_size_bytes;
   assembled_.clear();
+  std::uint8_t* const to = assembled_.extend(*whole);
   wire::frame_header frame = first;
+  frame.length -= wire::message_size_bytes;
+  std::size_t filled = 0;
   for (;;) {
-    if (assembled_.size() + frame.length > wire::max_message_bytes) return false;
-    if (!append_frame(frame.length)) return false;
-    if ((frame.flags & wire::flag_more) == 0) break;
+    if (frame.length > *whole - filled || !read_into(to + filled, frame.length)) return false;
+    filled += frame.length;
+    if (!frame.has_more()) break;
     if (!read_header(frame)) return false;
     if (frame.type != first.type || frame.job != first.job) return false;  // one message at a time on this road
+    if (frame.is_sized()) return false;
   }
-  message.payload = {assembled_.data(), assembled_.size()};
-  return true;
+  message.payload = {to, filled};
+  return filled == *whole;
 }
 
 /// Received from the socket straight to its place, except what had already come with the header.
-bool worker_pipe::append_frame(std::size_t length) {
+bool worker_pipe::read_into(std::uint8_t* to, std::size_t length) {
   const std::size_t here = std::min(length, end_ - begin_);
-  std::uint8_t* to = assembled_.extend(length);
   std::copy_n(buffer_.data() + begin_, here, to);
   begin_ += here;
   return receive(to + here, length - here);
@@ -145,16 +152,23 @@ bool worker_pipe::append_frame(std::size_t length) {
 
 bool worker_pipe::write(const wire::frame_header& head, std::initializer_list<byte_view> parts) {
   remaining_parts rest(parts);
-  std::array<std::uint8_t, wire::frame_header_size> encoded{};
+  std::array<std::uint8_t, wire::frame_header_size + wire::message_size_bytes> encoded{};
   std::vector<iovec> pieces;
+  const auto send_frame = [&](std::size_t front, std::size_t part) {
+    pieces.assign(1, {encoded.data(), front});
+    rest.take(part, pieces);
+    return send_all(socket_.get(), pieces);
+  };
+  if (rest.size() > wire::max_frame_payload) {
+    const std::size_t part = wire::max_frame_payload - wire::message_size_bytes;
+    if (!send_frame(wire::encode_first_of_several(head, part, rest.size(), encoded.data()), part)) return false;
+  }
   do {
     wire::frame_header frame = head;
     frame.length = static_cast<std::uint32_t>(std::min<std::size_t>(rest.size(), wire::max_frame_payload));
     frame.flags = rest.size() > frame.length ? wire::flag_more : 0;
     wire::encode_frame_header(frame, encoded.data());
-    pieces.assign(1, {encoded.data(), encoded.size()});
-    rest.take(frame.length, pieces);
-    if (!send_all(socket_.get(), pieces)) return false;
+    if (!send_frame(wire::frame_header_size, frame.length)) return false;
   } while (rest.size() > 0);
   return true;
 }

@@ -1,39 +1,30 @@
-// The worker's end of its road: whole messages in and out of a blocking stream socket.
+// The worker's end of a stream socket pair: whole messages in and out, in the frames of wire/frame.hpp.
 //
 // Promises: no message is longer than wire::max_message_bytes; a small one is not copied after it was received; each
 // frame out is one system call. Threads: one. Must not know: what the messages mean.
 #pragma once
 
-#include <initializer_list>
-
 #include "base/bytes.hpp"
 #include "code/descriptor.hpp"
 #include "pp/detail/payload.hpp"
-#include "wire/frame.hpp"
+#include "worker/worker_road.hpp"
 
 namespace pp::worker {
 
-/// `payload` is valid until the next read.
-struct pipe_message {
-  wire::frame_header head;
-  byte_view payload;
-};
-
-class worker_pipe {
+class worker_pipe final : public worker_road {
  public:
   explicit worker_pipe(code::descriptor socket);
 
-  /// Waits for the next message. False if the node has closed the pipe or sent what makes no sense; then there is no
-  /// more.
-  bool read(pipe_message& message);
-  /// Sends `parts` as one message of `head`'s type and job, cut into frames as needed. False if the node is gone.
-  bool write(const wire::frame_header& head, std::initializer_list<byte_view> parts);
+  bool read(pipe_message& message) override;
+  /// Cut into frames as needed.
+  bool write(const wire::frame_header& head, std::initializer_list<byte_view> parts) override;
+  int fd() const { return socket_.get(); }
 
  private:
   bool fill(std::size_t wanted);
   bool read_header(wire::frame_header& head);
   bool assemble(const wire::frame_header& first, pipe_message& message);
-  bool append_frame(std::size_t length);
+  bool read_into(std::uint8_t* to, std::size_t length);
   bool receive(std::uint8_t* to, std::size_t size);
 
   code::descriptor socket_;

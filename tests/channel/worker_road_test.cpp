@@ -21,8 +21,8 @@ struct keeping_events final : road_events {
   };
   void on_ready() override { ++ready; }
   void on_unfit(const std::string& reason) override { unfit = reason; }
-  void on_result(std::uint64_t sequence, std::uint16_t attempt, bytes payload) override {
-    results.push_back({sequence, attempt, std::move(payload)});
+  void on_result(std::uint64_t sequence, std::uint16_t attempt, handed_bytes payload) override {
+    results.push_back({sequence, attempt, bytes(payload.view.begin(), payload.view.end())});
   }
   void on_batch_end() override { ++batches; }
   void on_broken(const std::string& reason) override { is_broken = true, broken = reason; }
@@ -56,7 +56,7 @@ class road_lab {
 
   void say(byte_view raw) {
     for (std::size_t at = 0; at < raw.size();) {
-      const auto sent = ::send(road.worker_end(), raw.data() + at, raw.size() - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+      const auto sent = ::send(road.worker_ends().pipe, raw.data() + at, raw.size() - at, MSG_NOSIGNAL | MSG_DONTWAIT);
       if (sent > 0) at += static_cast<std::size_t>(sent);
       io.restart();
       io.poll();
@@ -69,10 +69,17 @@ class road_lab {
     raw.insert(raw.end(), payload.begin(), payload.end());
     say(raw);
   }
+  /// The first of several frames of a result of `whole` bytes.
+  void say_first(std::uint64_t job, std::uint64_t whole, byte_view part) {
+    bytes raw(wire::frame_header_size + wire::message_size_bytes);
+    wire::encode_first_of_several({0, wire::message_type::result, 0, 3, job}, part.size(), whole, raw.data());
+    raw.insert(raw.end(), part.begin(), part.end());
+    say(raw);
+  }
   /// All that the worker can read now.
   bytes heard() {
     bytes all(1U << 20U);
-    const auto got = ::recv(road.worker_end(), all.data(), all.size(), MSG_DONTWAIT);
+    const auto got = ::recv(road.worker_ends().pipe, all.data(), all.size(), MSG_DONTWAIT);
     all.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     return all;
   }
@@ -104,8 +111,10 @@ TEST(WorkerRoad, TellsReadyUnfitAndResults) {
 
 TEST(WorkerRoad, PutsResultsOfSeveralFramesTogether) {
   road_lab lab;
-  lab.say(wire::message_type::result, 1, some(wire::max_frame_payload), wire::flag_more);
-  lab.say(wire::message_type::result, 1, some(wire::max_frame_payload), wire::flag_more);
+  const std::size_t most = wire::max_frame_payload;
+  lab.say_first(1, 2 * most + 5, some(most - wire::message_size_bytes));
+  lab.say(wire::message_type::result, 1, some(most), wire::flag_more);
+  lab.say(wire::message_type::result, 1, some(wire::message_size_bytes), wire::flag_more);
   lab.say(wire::message_type::result, 1, some(5));
   lab.say(wire::message_type::result, 2, some(9));
   lab.run_until([&] { return lab.events.results.size() == 2; });
@@ -138,10 +147,26 @@ TEST(WorkerRoad, BytesThatMakeNoSenseEndItInWords) {
        "malformed result"},
       {"two results mixed",
        [](road_lab& l) {
-         l.say(wire::message_type::result, 1, some(30), wire::flag_more);
+         l.say_first(1, 1000, some(30));
          l.say(wire::message_type::result, 2, some(30));
        },
        "mixed the frames"},
+      {"several frames without a size",
+       [](road_lab& l) { l.say(wire::message_type::result, 1, some(30), wire::flag_more); }, "without its size"},
+      {"a size above the limit", [](road_lab& l) { l.say_first(1, wire::max_message_bytes + 1, some(30)); },
+       "a size that cannot be"},
+      {"more than its size",
+       [](road_lab& l) {
+         l.say_first(1, 100, some(30));
+         l.say(wire::message_type::result, 1, some(71));
+       },
+       "beyond its size"},
+      {"less than its size",
+       [](road_lab& l) {
+         l.say_first(1, 100, some(30));
+         l.say(wire::message_type::result, 1, some(69));
+       },
+       "short of its size"},
   };
   for (const auto& n : all) {
     road_lab lab;
@@ -169,14 +194,15 @@ TEST(WorkerRoad, DrainTellsWhatIsStillOnIt) {
     wire::encode_frame_header({10, wire::message_type::result, 0, 1, job},
                               raw.data() + raw.size() - 10 - wire::frame_header_size);
   }
-  ASSERT_EQ(::send(lab.road.worker_end(), raw.data(), raw.size(), MSG_DONTWAIT), static_cast<ssize_t>(raw.size()));
+  ASSERT_EQ(::send(lab.road.worker_ends().pipe, raw.data(), raw.size(), MSG_DONTWAIT),
+            static_cast<ssize_t>(raw.size()));
   lab.road.drain(lab.events);
   EXPECT_EQ(lab.events.results.size(), 3000U);
 }
 
 TEST(WorkerRoad, JoinsManyJobsInOneWriteAndWritesNothingBeforeFlush) {
   road_lab lab;
-  for (std::uint64_t s = 0; s < 100; ++s) lab.road.send_job(s, 1, job_bytes(some(50)));
+  for (std::uint64_t s = 0; s < 100; ++s) lab.road.send_job(s, 1, job_bytes(byte_view(some(50))));
   EXPECT_TRUE(lab.heard().empty());
   lab.road.flush();
   const auto all = lab.heard();
@@ -195,14 +221,20 @@ TEST(WorkerRoad, LargeAndSmallJobsArriveWholeAndInOrderThroughAFullSocket) {
   const std::vector<std::size_t> sizes = {
       10, 5U << 20U, 20, 300'000, job_bytes::largest_copied, job_bytes::largest_copied + 1, 7};
   for (std::size_t s = 0; s < sizes.size(); ++s)
-    lab.road.send_job(s, 1, job_bytes(bytes(sizes[s], static_cast<std::uint8_t>(s))));
+    lab.road.send_job(s, 1, job_bytes(byte_view(bytes(sizes[s], static_cast<std::uint8_t>(s)))));
   lab.road.flush();
-  EXPECT_GT(lab.road.queued_bytes(), 0U) << "the socket holds less than that";
-  bytes all;
+  std::size_t expected = 0;
+  for (const auto size : sizes) {
+    const std::size_t whole = size + (size > wire::max_frame_payload ? wire::message_size_bytes : 0);
+    const std::size_t frames = (whole + wire::max_frame_payload - 1) / wire::max_frame_payload;
+    expected += whole + frames * wire::frame_header_size;
+  }
+  bytes all = lab.heard();
+  EXPECT_LT(all.size(), expected) << "the socket holds less than that";
   lab.run_until([&] {
     const auto more = lab.heard();
     all.insert(all.end(), more.begin(), more.end());
-    return lab.road.queued_bytes() == 0 && more.empty();
+    return all.size() == expected;
   });
   std::vector<bytes> got(sizes.size());
   std::size_t current = 0;
@@ -210,7 +242,11 @@ TEST(WorkerRoad, LargeAndSmallJobsArriveWholeAndInOrderThroughAFullSocket) {
     const auto head = wire::decode_frame_header(all.data() + at).value();
     ASSERT_EQ(head.job, current + 1) << "messages alternate";
     at += wire::frame_header_size;
-    got[current].insert(got[current].end(), all.begin() + static_cast<std::ptrdiff_t>(at),
+    const std::size_t skipped = head.is_sized() ? wire::message_size_bytes : 0;
+    if (head.is_sized()) {
+      EXPECT_EQ(wire::decode_message_size(head, all.data() + at).value(), sizes[current]);
+    }
+    got[current].insert(got[current].end(), all.begin() + static_cast<std::ptrdiff_t>(at + skipped),
                         all.begin() + static_cast<std::ptrdiff_t>(at + head.length));
     at += head.length;
     if ((head.flags & wire::flag_more) == 0) ++current;
@@ -221,8 +257,8 @@ TEST(WorkerRoad, LargeAndSmallJobsArriveWholeAndInOrderThroughAFullSocket) {
 
 TEST(WorkerRoad, AJobIsTakenBackOnceAndOnlyBeforeItHasBegun) {
   road_lab lab;
-  lab.road.send_job(0, 1, job_bytes(some(5)));
-  lab.road.send_job(1, 1, job_bytes(some(5)));
+  lab.road.send_job(0, 1, job_bytes(byte_view(some(5))));
+  lab.road.send_job(1, 1, job_bytes(byte_view(some(5))));
   lab.road.page().claims[0].store(claim_word(0, claim::claimed));
   EXPECT_FALSE(lab.road.take_back(0));
   EXPECT_TRUE(lab.road.take_back(1));
@@ -231,17 +267,17 @@ TEST(WorkerRoad, AJobIsTakenBackOnceAndOnlyBeforeItHasBegun) {
 
 TEST(WorkerRoad, FinishEndsTheWorkersInputAfterAllThatWasSent) {
   road_lab lab;
-  lab.road.send_job(0, 1, job_bytes(some(2U << 20U)));
+  lab.road.send_job(0, 1, job_bytes(byte_view(some(2U << 20U))));
   lab.road.flush();
   lab.road.finish();
   std::size_t got = 0;
   lab.run_until([&] {
     bytes part(1U << 16U);
-    const auto n = ::recv(lab.road.worker_end(), part.data(), part.size(), MSG_DONTWAIT);
+    const auto n = ::recv(lab.road.worker_ends().pipe, part.data(), part.size(), MSG_DONTWAIT);
     if (n > 0) got += static_cast<std::size_t>(n);
     return n == 0;
   });
-  EXPECT_EQ(got, (2U << 20U) + 8 * wire::frame_header_size);
+  EXPECT_EQ(got, (2U << 20U) + 9 * wire::frame_header_size + wire::message_size_bytes);
 }
 
 }  // namespace

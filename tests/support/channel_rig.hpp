@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/block.hpp"
 #include "net/channel.hpp"
 #include "tests/support/test_stream.hpp"
 
@@ -18,11 +19,23 @@ struct received {
 /// Keeps everything a channel delivers.
 class collecting_handler final : public net::channel::handler {
  public:
-  void on_message(const net::message& m) override { messages.push_back({m.head, m.take()}); }
+  void on_message(const net::message& m) override {
+    messages.push_back({m.head, bytes(m.view.begin(), m.view.end())});
+    owned += m.owned ? 1 : 0;
+  }
+  block place_for(const wire::frame_header& head, byte_view beginning, std::size_t size) override {
+    places.push_back({head, bytes(beginning.begin(), beginning.end())});
+    placed_sizes.push_back(size);
+    return block::on_heap(size + spare_room);
+  }
   void on_batch_end() override { ++batches; }
   void on_writable() override { ++writable; }
 
   std::vector<received> messages;
+  std::vector<received> places;           ///< what place_for() was asked, with the beginning it saw
+  std::vector<std::size_t> placed_sizes;  ///< and for how much
+  std::size_t spare_room = 0;             ///< what places have beyond that
+  std::size_t owned = 0;                  ///< messages that came in a block
   std::size_t batches = 0, writable = 0;
   std::size_t bytes_seen = 0;  ///< read from the stream, whole frames or not
 };

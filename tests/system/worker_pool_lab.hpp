@@ -12,6 +12,7 @@
 #include "net/task_group.hpp"
 #include "pp/detail/callable.hpp"
 #include "pp/detail/slot.hpp"
+#include "ppclient/settings.hpp"
 #include "tests/support/wait.hpp"
 #include "worker/pool.hpp"
 
@@ -35,11 +36,11 @@ struct told {
 /// An owner that keeps all it is told.
 class keeping_owner final : public worker::pool_owner {
  public:
-  void on_result(std::uint64_t job, std::uint16_t attempt, bytes payload) override {
+  void on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) override {
     auto& t = results[job];
-    t.code = wire::decode_result(payload).value().head.code;
+    t.code = wire::decode_result(payload.view).value().head.code;
     t.attempt = attempt;
-    t.payload = std::move(payload);
+    t.payload.assign(payload.view.begin(), payload.view.end());
     ++t.times;
     ++count;
     if (also) also(job);
@@ -48,10 +49,9 @@ class keeping_owner final : public worker::pool_owner {
     unfit_reason = reason;
     returned.insert(returned.end(), jobs.begin(), jobs.end());
   }
-  void on_room() override { ++rooms; }
 
   std::map<std::uint64_t, told> results;
-  std::size_t count = 0, rooms = 0;
+  std::size_t count = 0;
   std::string unfit_reason;
   std::vector<std::uint64_t> returned;
   std::function<void(std::uint64_t)> also;
@@ -68,6 +68,7 @@ class pool_lab {
   static worker::pool_options with_slots(unsigned slots) {
     worker::pool_options o;
     o.slots = slots;
+    o.road = ppclient::local_road();  // the tests run over both
     return o;
   }
   static std::shared_ptr<const code::launchable> own_program() { return own_image()->as_launchable(); }
@@ -90,8 +91,12 @@ class pool_lab {
     return payload;
   }
   template <class F, class... Args>
+  static worker::pool_job job(std::uint64_t id, F f, Args&&... args) {
+    return {id, 1, worker::job_bytes(byte_view(call(f, std::forward<Args>(args)...)))};
+  }
+  template <class F, class... Args>
   std::uint64_t submit(F f, Args&&... args) {
-    pool.submit(id, program, {++last, 1, call(f, std::forward<Args>(args)...)});
+    pool.submit(id, program, job(++last, f, std::forward<Args>(args)...));
     return last;
   }
 

@@ -61,7 +61,6 @@ TEST(WorkerPool, RunsJobsAndGivesTheirValuesBack) {
   EXPECT_EQ(lab.result_of(job).value<int>(), 42);
   EXPECT_EQ(lab.result_of(job).parts().head.credit, 1);
   EXPECT_NE(lab.result_of(lab.submit(own_pid)).value<int>(), ::getpid());
-  EXPECT_GT(lab.owner.rooms, 0U);
 }
 
 TEST(WorkerPool, GivesTenThousandJobsBackExactlyOnce) {
@@ -227,8 +226,8 @@ TEST(WorkerPool, RemovingAnOwnerKillsItsRunningJobsAndFreesTheSlot) {
   pool_lab lab(pool_lab::with_slots(1));
   keeping_owner other;
   const auto other_id = lab.pool.add_owner(other);
-  lab.pool.submit(other_id, lab.program, {1, 1, pool_lab::call(begin_and_last, (directory / "begun").string(), -1)});
-  lab.pool.submit(other_id, lab.program, {2, 1, pool_lab::call(add, 1, 1)});
+  lab.pool.submit(other_id, lab.program, pool_lab::job(1, begin_and_last, (directory / "begun").string(), -1));
+  lab.pool.submit(other_id, lab.program, pool_lab::job(2, add, 1, 1));
   lab.run_until([&] { return std::filesystem::exists(directory / "begun"); });
   const auto pids = lab.pool.worker_pids();
   lab.pool.remove_owner(other_id);
@@ -248,7 +247,7 @@ TEST(WorkerPool, OwnersMayDoAnythingFromInsideTheirCallbacks) {
     if (job == 20 && !std::exchange(removed, true)) lab.pool.remove_owner(other_id);
     lab.pool.set_slots(1 + static_cast<unsigned>(job % 3));
   };
-  for (std::uint64_t i = 1; i <= 40; ++i) lab.pool.submit(other_id, lab.program, {i, 1, pool_lab::call(add, 1, 1)});
+  for (std::uint64_t i = 1; i <= 40; ++i) lab.pool.submit(other_id, lab.program, pool_lab::job(i, add, 1, 1));
   for (int i = 0; i < 30; ++i) lab.submit(add, 1, i);
   lab.run_until([&] { return lab.owner.count == lab.last && lab.last >= 70; });
   EXPECT_TRUE(removed);
@@ -270,7 +269,7 @@ TEST(WorkerPool, KeysNeverShareAWorker) {
   const auto mine = lab.result_of(lab.submit(own_pid)).value<int>();
   auto strange = lab.program;
   strange.key = {1, 2, 3, 4, 5, 6, 7, 8};
-  lab.pool.submit(lab.id, strange, {1000, 1, pool_lab::call(own_pid)});
+  lab.pool.submit(lab.id, strange, pool_lab::job(1000, own_pid));
   EXPECT_NE(lab.result_of(1000).value<int>(), mine);
 }
 
@@ -384,7 +383,7 @@ TEST(WorkerPool, AnotherOwnersImageGetsTheSlotOfAnIdleWorker) {
   second->id[5] = 5;  // the same program under another name
   keeping_owner other;
   const auto other_id = lab.pool.add_owner(other);
-  lab.pool.submit(other_id, {second, {}}, {1, 1, pool_lab::call(own_pid)});
+  lab.pool.submit(other_id, {second, {}}, pool_lab::job(1, own_pid));
   lab.run_until([&] { return other.count == 1; });
   EXPECT_NE(other.results[1].value<int>(), mine);
   EXPECT_TRUE(wait_until_gone({mine}));

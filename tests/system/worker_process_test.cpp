@@ -42,8 +42,8 @@ class shell {
     plan.err_write = err_write_.get();
     plan.out_read = out_read.get();
     plan.err_read = err_read.get();
-    plan.pipe = theirs_.get();
-    plan.control = ours.get();  // any open descriptor will do
+    plan.ends.pipe = theirs_.get();
+    plan.ends.control = ours.get();  // any open descriptor will do
   }
 
   process spawn(bool use_pidfd = true) {
@@ -108,14 +108,15 @@ TEST(WorkerProcess, SourcesMayLieOnTheTargetsOfOthers) {
     const auto n = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), text.data(), text.size());
     return std::string(text.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
   };
-  const std::string expected = name(sh.plan.out_write) + "\n" + name(sh.plan.err_write) + "\n" + name(sh.plan.pipe) +
-                               "\n" + name(sh.plan.out_read) + "\n" + name(sh.plan.err_read) + "\n";
+  const std::string expected = name(sh.plan.out_write) + "\n" + name(sh.plan.err_write) + "\n" +
+                               name(sh.plan.ends.pipe) + "\n" + name(sh.plan.out_read) + "\n" + name(sh.plan.err_read) +
+                               "\n";
   // In a child of the test, so that the test's own 1 to 7 stay: every source sits on the target of another.
   const pid_t child = ::fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    std::array<int*, 6> sources{&sh.plan.out_write, &sh.plan.err_write, &sh.plan.pipe,
-                                &sh.plan.control,   &sh.plan.out_read,  &sh.plan.err_read};
+    std::array<int*, 6> sources{&sh.plan.out_write,    &sh.plan.err_write, &sh.plan.ends.pipe,
+                                &sh.plan.ends.control, &sh.plan.out_read,  &sh.plan.err_read};
     for (auto* fd : sources) *fd = ::fcntl(*fd, F_DUPFD_CLOEXEC, 200);
     const std::array<int, 6> wrong{4, 7, 1, 2, 5, 6};
     for (std::size_t i = 0; i < wrong.size(); ++i) ::dup3(*sources[i], wrong[i], O_CLOEXEC), *sources[i] = wrong[i];

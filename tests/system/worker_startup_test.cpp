@@ -27,6 +27,7 @@
 #include "tests/support/temporary_directory.hpp"
 #include "worker/process.hpp"
 #include "worker/runner.hpp"
+#include "worker/worker_pipe.hpp"
 
 namespace pp::worker {
 namespace {
@@ -63,11 +64,11 @@ class worker_process {
     spawn_plan plan;
     plan.program = program.get();
     plan.environment = worker_environment({"PATH=/usr/bin:/bin", "ASAN_OPTIONS=" + option("ASAN_OPTIONS")},
-                                          {{}, "/nonexistent/images"}, parent);
+                                          {{}, "/nonexistent/images", false}, parent);
     plan.out_write = out_.write.get();
     plan.err_write = err_.write.get();
-    plan.pipe = worker_end.get();
-    plan.control = control_.fd();
+    plan.ends.pipe = worker_end.get();
+    plan.ends.control = control_.fd();
     plan.out_read = out_.read.get();
     plan.err_read = err_.read.get();
     process_.emplace(process::spawn(plan, io_.get_executor()));

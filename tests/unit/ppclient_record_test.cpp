@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/spin.hpp"
+
 namespace pp::detail {
 namespace {
 
@@ -13,7 +15,8 @@ constexpr std::size_t plenty = std::size_t{1} << 30U;
 /// Stands in for the I/O thread: completes whatever is submitted until told to stop.
 class completer {
  public:
-  completer() : pool(plenty, [this] { wakes.fetch_add(1); }), thread_([this] { run(); }) {}
+  completer()
+      : pool(plenty, spin_budget::full_by_default, [this] { wakes.fetch_add(1); }), thread_([this] { run(); }) {}
   ~completer() {
     stop_ = true;
     thread_.join();
@@ -40,7 +43,7 @@ class completer {
 };
 
 TEST(RecordPool, AnIdIsNeverUsedTwiceForOneSlot) {
-  record_pool pool(plenty, [] {});
+  record_pool pool(plenty, duration(0), [] {});
   auto* first = pool.take_draft();
   const auto id = first->id();
   pool.give_back(first);
@@ -59,7 +62,7 @@ TEST(RecordPool, WaitsUntilTheJobIsDone) {
     auto* r = io.pool.take_draft();
     r->data.append("x", 1);
     io.pool.submit(r);
-    EXPECT_TRUE(record_pool::wait(*r, -1));
+    EXPECT_TRUE(io.pool.wait(*r, -1));
     EXPECT_EQ(r->data.size(), 1U);
     io.pool.release(r);
   }
@@ -67,19 +70,19 @@ TEST(RecordPool, WaitsUntilTheJobIsDone) {
 }
 
 TEST(RecordPool, WaitWithALimitGivesUp) {
-  record_pool pool(plenty, [] {});
+  record_pool pool(plenty, duration(0), [] {});
   auto* r = pool.take_draft();
   pool.submit(r);
-  EXPECT_FALSE(record_pool::wait(*r, 1'000'000));
+  EXPECT_FALSE(pool.wait(*r, 1'000'000));
   std::vector<job_record*> fresh;
   pool.collect(fresh);
   pool.complete(r);
-  EXPECT_TRUE(record_pool::wait(*r, 0));
+  EXPECT_TRUE(pool.wait(*r, 0));
   pool.release(r);
 }
 
 TEST(RecordPool, AnAbandonedJobFreesItsRecordWhenItIsDone) {
-  record_pool pool(plenty, [] {});
+  record_pool pool(plenty, duration(0), [] {});
   auto* r = pool.take_draft();
   pool.submit(r);
   pool.release(r);
@@ -100,7 +103,7 @@ TEST(RecordPool, ManyThreadsSubmitAndWaitAtOnce) {
       for (int i = 0; i < jobs; ++i) {
         auto* r = io.pool.take_draft();
         io.pool.submit(r);
-        if ((i + t) % 3 != 0) record_pool::wait(*r, -1);
+        if ((i + t) % 3 != 0) io.pool.wait(*r, -1);
         io.pool.release(r);
       }
     });
@@ -111,7 +114,7 @@ TEST(RecordPool, ManyThreadsSubmitAndWaitAtOnce) {
 }
 
 TEST(RecordPool, SubmittersBlockWhileTooMuchIsPending) {
-  record_pool pool(4096, [] {});
+  record_pool pool(4096, duration(0), [] {});
   auto* big = pool.take_draft();
   const std::string much(8192, 'x');
   big->data.append(much.data(), much.size());
@@ -131,7 +134,7 @@ TEST(RecordPool, SubmittersBlockWhileTooMuchIsPending) {
 }
 
 TEST(RecordPool, AClosedPoolRefusesAndUnblocks) {
-  record_pool pool(1, [] {});
+  record_pool pool(1, duration(0), [] {});
   auto* first = pool.take_draft();
   pool.submit(first);
   auto blocked = std::async(std::launch::async, [&] {
@@ -147,8 +150,32 @@ TEST(RecordPool, AClosedPoolRefusesAndUnblocks) {
   pool.release(first);
 }
 
+TEST(RecordPool, WakesTheIoThreadOnceForEachSleep) {
+  int wakes = 0;
+  record_pool pool(plenty, duration(0), [&] { ++wakes; });
+  std::vector<job_record*> all, fresh;
+  const auto submit = [&] { pool.submit(all.emplace_back(pool.take_draft())); };
+  submit();
+  EXPECT_EQ(wakes, 0) << "it is awake and will look";
+  EXPECT_TRUE(pool.has_submitted());
+  EXPECT_FALSE(pool.arm()) << "it must not sleep with work waiting";
+  pool.collect(fresh);
+  EXPECT_FALSE(pool.has_submitted());
+  EXPECT_TRUE(pool.arm());
+  submit();
+  submit();
+  EXPECT_EQ(wakes, 1);
+  pool.disarm();
+  submit();
+  EXPECT_EQ(wakes, 1);
+  for (auto* r : all) {
+    pool.complete(r);
+    pool.release(r);
+  }
+}
+
 TEST(RecordPool, LargeArgumentsAreSharedInsteadOfCopied) {
-  record_pool pool(plenty, [] {});
+  record_pool pool(plenty, duration(0), [] {});
   auto* r = pool.take_draft();
   const std::string much(record_pool::large_bytes + 1, 'x');
   r->data.append(much.data(), much.size());

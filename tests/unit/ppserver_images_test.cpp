@@ -47,7 +47,9 @@ struct program {
   code::manifest manifest;
 };
 
-worker::pool_job job(std::uint64_t id, std::uint16_t attempt = 1) { return {id, attempt, bytes(wire::submit::size)}; }
+worker::pool_job job(std::uint64_t id, std::uint16_t attempt = 1) {
+  return {id, attempt, worker::job_bytes(byte_view(bytes(wire::submit::size)))};
+}
 
 class Images : public testing::Test {
  protected:

@@ -78,21 +78,21 @@ class OutputCapture : public ::testing::Test {
 };
 
 TEST_F(OutputCapture, GivesNothingWhenNothingWasPrinted) {
-  EXPECT_FALSE(capture_.take());
-  EXPECT_FALSE(capture_.take());
+  EXPECT_FALSE(capture_.take(output_capture::fastest_write));
+  EXPECT_FALSE(capture_.take(output_capture::fastest_write));
 }
 
 TEST_F(OutputCapture, GivesEachJobWhatItPrinted) {
   print(out_.write, "first");
   print(err_.write, "oops");
-  const auto first = capture_.take();
+  const auto first = capture_.take(output_capture::fastest_write);
   ASSERT_TRUE(first);
   EXPECT_EQ(text_of(first->out), "first");
   EXPECT_EQ(text_of(first->err), "oops");
   EXPECT_EQ(first->out_dropped, 0U);
-  EXPECT_FALSE(capture_.take());
+  EXPECT_FALSE(capture_.take(output_capture::fastest_write));
   print(err_.write, "second");
-  const auto second = capture_.take();
+  const auto second = capture_.take(output_capture::fastest_write);
   ASSERT_TRUE(second);
   EXPECT_TRUE(second->out.empty());
   EXPECT_EQ(text_of(second->err), "second");
@@ -101,14 +101,14 @@ TEST_F(OutputCapture, GivesEachJobWhatItPrinted) {
 TEST_F(OutputCapture, ForgetsWhatIsDiscarded) {
   print(out_.write, "from a static initialiser");
   capture_.discard();
-  EXPECT_FALSE(capture_.take());
+  EXPECT_FALSE(capture_.take(output_capture::fastest_write));
 }
 
 /// More than any pipe holds, written by the thread that would otherwise have to read it.
 TEST_F(OutputCapture, NeverBlocksAJobThatPrintsMoreThanAPipeHolds) {
   const std::string text = pattern(8 * 1024 * 1024);
   print(out_.write, text);
-  const auto printed = capture_.take();
+  const auto printed = capture_.take(output_capture::fastest_write);
   ASSERT_TRUE(printed);
   EXPECT_EQ(text_of(printed->out), text.substr(0, stream_part) + text.substr(text.size() - stream_part));
   EXPECT_EQ(printed->out_dropped, text.size() - both_parts);
@@ -120,7 +120,7 @@ TEST_F(OutputCapture, EndsAJobsOutputAlthoughAnotherProcessPrintsForEver) {
     while (!enough) print(out_.write, "blah blah blah\n");
   });
   for (int i = 0; i < 20; ++i) {
-    const auto printed = capture_.take();
+    const auto printed = capture_.take(output_capture::fastest_write);
     if (printed) {
       EXPECT_LE(printed->out.size(), both_parts);
     }
@@ -132,7 +132,7 @@ TEST_F(OutputCapture, EndsAJobsOutputAlthoughAnotherProcessPrintsForEver) {
 TEST_F(OutputCapture, SurvivesAJobThatClosesItsOutput) {
   out_.write.reset();
   print(err_.write, "still here");
-  const auto printed = capture_.take();
+  const auto printed = capture_.take(output_capture::fastest_write);
   ASSERT_TRUE(printed);
   EXPECT_EQ(text_of(printed->err), "still here");
 }

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "pp/detail/callable.hpp"
+#include "worker/worker_pipe.hpp"
 
 namespace pp::worker {
 namespace {
@@ -384,8 +385,8 @@ TEST_F(Runner, EndsWhenTheNodeBreaksTheFraming) {
 TEST_F(Runner, EndsWhenTheNodeMixesTwoLongMessages) {
   open();
   for (const std::uint64_t job : {1U, 2U}) {
-    bytes frame(wire::frame_header_size + 10);
-    wire::encode_frame_header({10, wire::message_type::submit, wire::flag_more, 1, job}, frame.data());
+    bytes frame(wire::frame_header_size + wire::message_size_bytes + 10);
+    wire::encode_first_of_several({0, wire::message_type::submit, 0, 1, job}, 10, 1000, frame.data());
     ASSERT_EQ(::send(node_end_.get(), frame.data(), frame.size(), MSG_NOSIGNAL), static_cast<ssize_t>(frame.size()));
   }
   EXPECT_TRUE(is_closed());

@@ -171,13 +171,7 @@ requires(!std::is_same_v<T, bool>) void CEREAL_LOAD_FUNCTION_NAME(input_archive&
   const std::uint64_t count = ar.source().announced();
   to.clear();
   if constexpr (std::is_arithmetic_v<T>) {
-    const std::uint8_t* from = ar.source().take_array(count, sizeof(T));
-    if constexpr (sizeof(T) == 1) {
-      to.assign(from, from + count);
-    } else {
-      to.resize(static_cast<std::size_t>(count));
-      if (count != 0) std::memcpy(to.data(), from, static_cast<std::size_t>(count) * sizeof(T));
-    }
+    fill_with(to, ar.source().take_array(count, sizeof(T)), static_cast<std::size_t>(count));
   } else {
     to.reserve(std::min(static_cast<std::size_t>(count), ar.source().left() / sizeof(T) + 1));
     load_growing(ar, to, count);
@@ -196,13 +190,7 @@ void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::list<T, A>& to) {
 template <class C, class Traits, class A>
 void CEREAL_LOAD_FUNCTION_NAME(input_archive& ar, std::basic_string<C, Traits, A>& to) {
   const std::uint64_t count = ar.source().announced();
-  const std::uint8_t* from = ar.source().take_array(count, sizeof(C));
-  if constexpr (sizeof(C) == 1) {
-    to.assign(reinterpret_cast<const C*>(from), static_cast<std::size_t>(count));
-  } else {
-    to.resize(static_cast<std::size_t>(count));
-    if (count != 0) std::memcpy(to.data(), from, static_cast<std::size_t>(count) * sizeof(C));
-  }
+  fill_with(to, ar.source().take_array(count, sizeof(C)), static_cast<std::size_t>(count));
 }
 /// cereal copies the bytes as they are, which makes bools that are neither true nor false.
 template <std::size_t N>

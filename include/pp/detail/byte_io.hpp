@@ -83,4 +83,21 @@ class byte_source {
   const std::uint8_t* end_;
 };
 
+/// Gives a vector or string of numbers the elements that lie at `from`, in one pass where they are aligned.
+template <class Sequence>
+void fill_with(Sequence& to, const std::uint8_t* from, std::size_t count) {
+  using element = typename Sequence::value_type;
+  to.clear();
+  if (count == 0) return;
+  to.reserve(count);
+  expect_large_write(to.data(), count * sizeof(element));
+  if (reinterpret_cast<std::uintptr_t>(from) % alignof(element) == 0) {
+    const auto* const elements = reinterpret_cast<const element*>(from);
+    to.assign(elements, elements + count);
+  } else {
+    to.resize(count);
+    std::memcpy(to.data(), from, count * sizeof(element));
+  }
+}
+
 }  // namespace pp::detail

@@ -1,7 +1,8 @@
-// The bytes of one job, arguments on the way out and result on the way back: up to 88 inside, beyond that one heap block.
+// The bytes of one job, arguments on the way out and result on the way back: up to 88 inside, beyond that one heap block, or a
+// warm buffer of the library where they are many.
 //
-// Promises: append() is amortised constant and throws only std::bad_alloc or payload_too_large (above 1 GiB + 64 KiB); memory
-// is kept by clear() and given back by reset(). Threads: one at a time.
+// Promises: append() is amortised constant and throws only std::bad_alloc or payload_too_large (above 1 GiB + 64 KiB); what is
+// appended at once gets its room at once; memory is kept by clear() and given back by reset(). Threads: one at a time.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,8 @@
 #include <cstring>
 #include <new>
 #include <stdexcept>
+
+#include "pp/detail/large_memory.hpp"
 
 namespace pp::detail {
 
@@ -59,7 +62,7 @@ class payload {
   }
   void clear() noexcept { size_ = 0; }
   void reset() noexcept {
-    if (capacity_ != inline_bytes) std::free(heap_);
+    free_memory();
     capacity_ = inline_bytes;
     size_ = 0;
   }
@@ -76,12 +79,31 @@ class payload {
     const std::size_t wanted = size_ + more;
     if (more > max_bytes || wanted > max_bytes) throw payload_too_large();
     std::size_t room = std::size_t{capacity_} * 2;
+    if (room > max_bytes) room = max_bytes;
     if (room < wanted) room = wanted;
-    auto* fresh = static_cast<std::uint8_t*>(is_inline() ? std::malloc(room) : std::realloc(heap_, room));
+    std::uint8_t* const fresh = room < large_memory ? more_of_heap(room) : more_of_large(room);
+    heap_ = fresh;
+    capacity_ = static_cast<std::uint32_t>(room < max_bytes ? room : max_bytes);
+  }
+  std::uint8_t* more_of_heap(std::size_t room) {
+    auto* const fresh = static_cast<std::uint8_t*>(is_inline() ? std::malloc(room) : std::realloc(heap_, room));
     if (fresh == nullptr) throw std::bad_alloc();
     if (is_inline()) std::memcpy(fresh, inside_, size_);
-    heap_ = fresh;
-    capacity_ = static_cast<std::uint32_t>(room);
+    return fresh;
+  }
+  std::uint8_t* more_of_large(std::size_t& room) {
+    std::uint8_t* const fresh = take_large(room);
+    std::memcpy(fresh, data(), size_);
+    free_memory();
+    return fresh;
+  }
+  void free_memory() noexcept {
+    if (is_inline()) return;
+    if (capacity_ >= large_memory) {
+      give_large(heap_, capacity_);
+    } else {
+      std::free(heap_);
+    }
   }
 
   std::uint32_t size_ = 0;

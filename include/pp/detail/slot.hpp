@@ -42,12 +42,7 @@ void get_flat(byte_source& from, T& value) {
     using element = typename T::value_type;
     const std::uint64_t count = from.announced();
     const std::uint8_t* bytes = from.take_array(count, sizeof(element));
-    if constexpr (sizeof(element) == 1) {
-      value.assign(reinterpret_cast<const element*>(bytes), reinterpret_cast<const element*>(bytes) + count);
-    } else {
-      value.resize(static_cast<std::size_t>(count));
-      if (count != 0) std::memcpy(value.data(), bytes, static_cast<std::size_t>(count) * sizeof(element));
-    }
+    fill_with(value, bytes, static_cast<std::size_t>(count));
   } else if constexpr (std::is_same_v<T, bool>) {
     const std::uint8_t byte = *from.take(1);
     if (byte > 1) throw_bad_message("a bool is neither true nor false");
