@@ -17,6 +17,8 @@ std::string with_dots(std::size_t n) {
   return text;
 }
 
+std::string counted(std::size_t n, const char* what) { return with_dots(n) + " " + what + (n == 1 ? "" : "s"); }
+
 // The goal is for all that happens to a job; its steps are for information.
 struct step_rows {
   step_rows(report& out, const std::string& what, std::optional<double> goal)
@@ -51,11 +53,11 @@ void add_discovery(report& out, std::size_t nodes) {
 void measure(const run_options& o, report& out) {
   const std::size_t jobs = o.pick(10'000'000, 20'000), of_dispatch = o.pick(500'000, 2'000);
   for (const std::size_t nodes : {1U, 10U, 100U, 1000U}) {
-    step_rows rows(out, "scheduler, " + with_dots(nodes) + " nodes", nodes == 1 ? 150.0 : 300.0);
+    step_rows rows(out, "scheduler, " + counted(nodes, "node"), nodes == 1 ? 150.0 : 300.0);
     for (int i = 0; i < o.rounds; ++i) rows.add(cost_of_scheduler(nodes, nodes < 1000 ? jobs / 10 : jobs));
   }
   for (const auto& [owners, at_once] : {std::pair{1U, 1U}, {1U, 32U}, {10U, 1U}, {10U, 32U}, {100U, 32U}}) {
-    const std::string name = std::to_string(owners) + " clients, " + std::to_string(at_once) + " at once";
+    const std::string name = counted(owners, "client") + ", " + counted(at_once, "result") + " at once";
     step_rows rows(out, "dispatch, 64 workers, " + name, owners == 1 ? std::optional<double>(150.0) : std::nullopt);
     for (int i = 0; i < o.rounds; ++i) rows.add(cost_of_dispatch(owners, at_once, of_dispatch));
   }

@@ -126,7 +126,7 @@ bool scheduler::has_node_for(image_index image) const {
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 void scheduler::on_submit(job_slot id, image_index image) {
-  if (id >= jobs_.size()) jobs_.resize(std::max<std::size_t>(id + 1, jobs_.size() * 2));
+  if (id >= jobs_.size()) jobs_.resize(id + 1);  // grows as a vector does, and touches no page before its time
   PP_ASSERT(jobs_[id].state == job_state::finished);
   if (image >= queues_.size()) queues_.resize(image + 1);
   jobs_[id] = job_entry{};
