@@ -28,10 +28,10 @@ class chunk_rule {
   /// The next chunk's size, at least 1. `left`: items not given out yet, if that is known.
   std::uint64_t next(unsigned slots, std::optional<std::uint64_t> left) const;
   /// The bytes of arguments at which a chunk is full, whatever next() said.
-  std::size_t most_bytes(unsigned slots) const;
+  std::size_t most_bytes() const;
 
  private:
-  std::uint64_t measured_size(unsigned slots) const;
+  std::uint64_t measured_size() const;
 
   std::uint64_t fixed_;
   // Sums in which what is older counts half as much each time. In nanoseconds: a chunk's run time and its way there and back.

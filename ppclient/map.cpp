@@ -61,7 +61,7 @@ class map_loop {
   std::size_t window() const { return std::size_t{chunk_rule::chunks_per_slot} * std::max(count_slots(core_), 1U); }
   std::size_t allowed_chunks() const {
     const std::size_t usual = window();
-    if (waiting_ == 0 || bytes_under_way_ > most_waiting_bytes) return usual;
+    if (waiting_ == 0 || waiting_ * chunk_bytes_ > most_waiting_bytes) return usual;
     return std::min(usual + waiting_, usual * most_waiting);
   }
 
@@ -69,7 +69,7 @@ class map_loop {
     const unsigned slots = count_slots(core_);
     const auto left = total_ ? std::optional(*total_ - std::min(*total_, next_item_)) : std::nullopt;
     job_draft draft(core_);
-    const auto count = items_.pack(draft.arguments(), next_item_, rule_.next(slots, left), rule_.most_bytes(slots));
+    const auto count = items_.pack(draft.arguments(), next_item_, rule_.next(slots, left), rule_.most_bytes());
     is_at_end_ = count == 0;
     if (is_at_end_) return;
     const std::size_t bytes = draft.arguments().size();
@@ -81,13 +81,13 @@ class map_loop {
       throw;
     }
     next_item_ += count;
-    bytes_under_way_ += bytes;
   }
 
   /// Waits for the oldest chunk, but not for ever: slots may go idle meanwhile, or more nodes come.
   bool is_next_ready() {
     const bool is_ready = chunks_.front().job.wait_for(look_);
     const auto is_done = [](const chunk& c) { return c.job.ready(); };
+    if (!is_ready) look_ = std::min(look_ * 2, longest_look);
     waiting_ = is_ready ? 0 : static_cast<std::size_t>(std::count_if(chunks_.begin(), chunks_.end(), is_done));
     return is_ready;
   }
@@ -95,11 +95,11 @@ class map_loop {
   void take_next() {
     chunk c = std::move(chunks_.front());
     chunks_.pop_front();
-    bytes_under_way_ -= c.bytes;
     const auto value = value_of(c);
     const auto run_time = c.job.run_time();
     look_ = std::clamp(run_time / 2, shortest_look, longest_look);
-    rule_.on_done(c.count, c.bytes + value.size, run_time);
+    chunk_bytes_ = c.bytes + value.size;
+    rule_.on_done(c.count, chunk_bytes_, run_time);
     items_.unpack(value.data, value.size, c.count);
   }
   static job_handle::value_view value_of(const chunk& c) {
@@ -120,8 +120,8 @@ class map_loop {
   std::deque<chunk> chunks_;  ///< under way, in the order of the range
   std::uint64_t next_item_ = 0;
   bool is_at_end_ = false;
-  std::size_t waiting_ = 0;  ///< chunks that are done and wait for the oldest
-  std::size_t bytes_under_way_ = 0;
+  std::size_t waiting_ = 0;      ///< chunks that are done and wait for the oldest
+  std::size_t chunk_bytes_ = 0;  ///< arguments and results of the last one taken
   std::chrono::microseconds look_ = shortest_look;
 };
 

@@ -175,7 +175,7 @@ struct output_check {
     if constexpr (is_iterator || std::is_void_v<R>)
       return false;
     else
-      return std::ranges::output_range<Out, R>;
+      return std::ranges::output_range<Out, R> && std::ranges::borrowed_range<Out>;
   }();
   static_assert(std::is_void_v<R> || is_iterator || is_range,
                 "pp: the third argument of map must be map_options, or where the results go: an output iterator or a "
