@@ -32,8 +32,7 @@ struct chunk {
 [[noreturn]] void throw_with_items(const job_error& e, const chunk& c) {
   job_error::details why{e.type(), e.message(), e.node(), e.stderr_tail(), e.signal(), e.exit_code(), e.attempts()};
   const std::string last = std::to_string(c.first + c.count - 1);
-  const std::string which = c.count == 1 ? "item " + last : "one of items " + std::to_string(c.first) + " to " + last;
-  why.message.insert(0, which + " (counted from 0)" + (why.message.empty() ? "" : ": "));
+  why.items = c.count == 1 ? "item " + last : "one of items " + std::to_string(c.first) + " to " + last;
   throw job_error(static_cast<errc>(e.code().value()), std::move(why));
 }
 

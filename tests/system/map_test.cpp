@@ -242,7 +242,8 @@ TEST(Map, AnItemThatKillsItsWorkerIsNarrowedDown) {
   } catch (const pp::job_error& e) {
     EXPECT_EQ(e.code(), pp::errc::worker_crashed);
     EXPECT_EQ(e.signal(), SIGKILL);
-    EXPECT_THAT(e.what(), HasSubstr("one of items 2 to 3 (counted from 0)"));
+    EXPECT_EQ(e.items(), "one of items 2 to 3");
+    EXPECT_THAT(e.what(), HasSubstr("one of items 2 to 3 (counted from 0): the worker died"));
   }
 }
 
@@ -298,14 +299,13 @@ TEST(Map, ANodeKilledInTheMiddleLosesNothing) {
 TEST(Map, AMapThatBeganWithoutNodesUsesThoseThatCome) {
   const cluster c;
   pp::client client(c.client_options());
-  std::vector<std::unique_ptr<node>> nodes;
-  std::thread starter([&] {
-    nodes.push_back(c.start_node("node-a"));
-    wait_until([&] { return client.stats().done > 10; });
-    nodes.push_back(c.start_node("node-b"));
-  });
-  const auto squares = client.map(slow_square, numbers(3000));
-  starter.join();
+  std::vector<std::uint64_t> squares;
+  std::thread mapper([&] { squares = client.map(slow_square, numbers(3000)); });
+  const auto a = c.start_node("node-a");
+  wait_until([&] { return client.stats().done > 10; });
+  const auto b = c.start_node("node-b");
+  mapper.join();
+  ASSERT_EQ(squares.size(), 3000U);
   for (std::size_t i = 0; i < squares.size(); ++i) ASSERT_EQ(squares[i], i * i);
   EXPECT_GT(find_node(client, "node-a").jobs_done, 0U);
 }
