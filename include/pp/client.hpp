@@ -116,8 +116,8 @@ class client {
   /// Throws:   also errc::bad_option if a range has less room than there are results; what was written before an exception
   ///           are the results of the first items.
   template <class F, class Range, class Out>
-  requires(!std::is_same_v<std::remove_cvref_t<Out>, map_options>)
-  auto map(F&& f, Range&& range, Out&& out, const map_options& how = {}) {
+  requires(!std::is_same_v<std::remove_cvref_t<Out>, map_options>) auto map(F&& f, Range&& range, Out&& out,
+                                                                            const map_options& how = {}) {
     return detail::map_to(*core_, static_cast<const std::decay_t<F>&>(f), range, std::forward<Out>(out), how);
   }
 

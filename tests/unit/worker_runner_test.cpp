@@ -243,18 +243,8 @@ TEST_F(Runner, ReportsWhatAJobThrows) {
 }
 
 TEST_F(Runner, SaysWhichItemOfAMapThrew) {
-  open();
-  submit([] { throw detail::item_failure(7, std::make_exception_ptr(std::out_of_range("too far"))); });
-  submit([] { throw detail::item_failure(0, std::make_exception_ptr(42)); });
-  submit([] { throw detail::item_failure(8, nullptr); });
-  const answer standard = receive();
-  EXPECT_EQ(standard.parts().head.code, static_cast<std::uint16_t>(errc::job_threw));
-  EXPECT_EQ(standard.failure().type, "std::out_of_range");
-  EXPECT_EQ(standard.failure().what, "item 7 (counted from 0): too far");
-  const answer number = receive();
-  EXPECT_EQ(number.failure().type, "int");
-  EXPECT_EQ(number.failure().what, "item 0 (counted from 0): unknown exception type");
-  EXPECT_EQ(receive().failure().what, "item 8 (counted from 0): unknown exception type");
+  open(), submit([] { throw detail::item_failure(7, std::make_exception_ptr(42)); });
+  EXPECT_EQ(receive().failure(), (wire::failure{0, 0, "int", "item 7 (counted from 0): unknown exception type"}));
 }
 
 TEST_F(Runner, ABadMessageThrownByAJobIsTheJobsOwn) {

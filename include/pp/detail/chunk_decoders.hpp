@@ -140,7 +140,8 @@ class data_member_chunk : public in_table<data_member_chunk<M, Object>> {
     byte_source from(in, in_size);
     std::int64_t offset = 0;
     with_bad_arguments([&] { from.get(&offset, sizeof offset); });
-    if (offset < 0 || static_cast<std::uint64_t>(offset) + sizeof(value) > sizeof(owner)) {
+    const auto at = static_cast<std::uint64_t>(offset);
+    if (offset < 0 || at + sizeof(value) > sizeof(owner) || at % alignof(value) != 0) {
       throw bad_arguments("pp: the call names no member of its object");
     }
     run_chunk<Object&, const value&>(
