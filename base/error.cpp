@@ -71,6 +71,7 @@ class group_category final : public std::error_category {
 
 std::string describe(errc code, const job_error::details& d) {
   std::ostringstream out;
+  if (!d.items.empty()) out << d.items << " (counted from 0): ";
   if (code == errc::job_threw) {
     out << "the job threw " << d.type << ": " << d.message;
   } else if (code == errc::worker_crashed) {

@@ -22,7 +22,8 @@ constexpr unsigned char alpn[] = {4, 'p', 'p', '/', '1'};
 constexpr std::size_t record_size = 16 * 1024;  // fill records: pipeline measurements in docs/decisions
 constexpr std::size_t first_receive = 4 * 1024;
 constexpr std::size_t largest_receive = 256 * 1024;
-constexpr std::size_t largest_pending = 256 * 1024;
+// Sent in parts, so that the other side decrypts one while we encrypt the next, and they are in the cache still.
+constexpr std::size_t largest_pending = 64 * 1024;
 // A record holds at most 16 KiB, so after part of one and a whole buffer more there is plaintext, or it is an attack (a flood of
 // KeyUpdates or empty records).
 constexpr std::size_t most_without_plaintext = largest_receive + 4 * record_size;

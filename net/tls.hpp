@@ -5,8 +5,8 @@
 // sides bind to this session by its exporter (RFC 9266, "EXPORTER-Channel-Binding"). A relay has two sessions, hence two
 // exporter values, and both sides refuse it.
 //
-// The loop feeds OpenSSL through memory BIOs and moves up to 256 KiB per system call, where Asio's own engine moves one 16 KiB
-// record at a time, which costs a third on large payloads.
+// The loop feeds OpenSSL through memory BIOs; it receives up to 256 KiB per system call and sends 64 KiB, where Asio's own engine
+// moves one 16 KiB record at a time, which costs a third on large payloads.
 //
 // Threads: the I/O thread only. Must not know: what travels inside.
 #pragma once

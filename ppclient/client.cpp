@@ -79,6 +79,7 @@ class client_core final : net::poller {
 
   const std::shared_ptr<record_pool>& records() const { return records_; }
   ppclient::image_book& images() { return images_; }
+  unsigned slots() const noexcept { return cluster_.slots(); }
 
   /// Runs `question` on the I/O thread and waits for its answer; after close() at once, on this thread.
   template <class Q>
@@ -138,6 +139,8 @@ class client_core final : net::poller {
   std::atomic<bool> is_closing_{false}, is_closed_{false};
   std::thread thread_;
 };
+
+unsigned count_slots(const client_core& core) noexcept { return core.slots(); }
 
 job_draft::job_draft(client_core& core) : core_(core), record_(core.records()->take_draft()) {}
 

@@ -138,6 +138,7 @@ bool cluster::on_link_ready(link& from) {
   scheduler_.on_credit(from.node, static_cast<std::int32_t>(std::min<std::uint32_t>(w.credit, 1U << 20U)));
   link_of_node_.resize(from.node + 1);
   link_of_node_[from.node] = &from;
+  count_slots();
   from.unfit_reason.clear();
   for (std::uint32_t i = 0; i < images_seen_; ++i) check_fit(from, i);
   log::info("node_ready", {{"node", from.name()}, {"address", from.address()}, {"slots", w.slots}});
@@ -153,6 +154,7 @@ void cluster::on_link_lost(link& from) {
   from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
   link_of_node_[from.node] = nullptr;
   from.node = scheduler::none;
+  count_slots();
   if (is_local_decided_ && !is_closing_) reconsider_local();
   for (const auto& other : links_) {
     if (other->state() == link_state::duplicate && other->id() == from.id()) other->nudge();
@@ -169,6 +171,7 @@ void cluster::on_link_paused(link& from, bool paused) {
 
 void cluster::on_link_leaving(link& from) {
   scheduler_.on_node_leaving(from.node);
+  count_slots();
   if (is_local_decided_) reconsider_local();
   decide_soon();
 }
@@ -228,6 +231,7 @@ void cluster::reconsider_local() {
     scheduler_.set_slots(local_node_, wanted);
   }
   if (!local_ && wanted > 0) start_local(wanted);
+  count_slots();
 }
 
 void cluster::start_local(unsigned slots) {

@@ -5,6 +5,7 @@
 // Owner: client_core. Threads: the I/O thread only, but for the constructor. Must not know: types of arguments and results.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,6 +47,8 @@ class cluster final : private link_owner, private local_owner {
   client_stats stats() const;
   discovery_report discovery() const;
   std::size_t ready_nodes() const;
+  /// Jobs that can run at once, about. Any thread.
+  unsigned slots() const noexcept { return slots_.load(std::memory_order_relaxed); }
   /// False if no ready node has that name, id or address.
   bool ping(const std::string& node, std::function<void(duration)> done);
   bool query_stats(const std::string& node, std::function<void(std::string)> done);
@@ -87,6 +90,7 @@ class cluster final : private link_owner, private local_owner {
   void recall(const scheduler::action& a);
   void send_local(const detail::job_record& record, std::uint16_t attempt);
   void forget_retired_links();
+  void count_slots() { slots_.store(static_cast<unsigned>(scheduler_.slots()), std::memory_order_relaxed); }
   void retry_local();
   void on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
                      byte_view payload, const block& owned, std::uint64_t& jobs_done);
@@ -133,6 +137,7 @@ class cluster final : private link_owner, private local_owner {
   std::uint32_t images_seen_ = 0;
   std::uint64_t done_ = 0, failed_ = 0;
   std::vector<std::uint32_t> recalled_from_;  ///< nodes asked to give back in this round
+  std::atomic<unsigned> slots_{0};
   bool is_deciding_soon_ = false;
   bool is_closing_ = false;
   bool is_closed_ = false;

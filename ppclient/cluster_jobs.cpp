@@ -157,6 +157,7 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   const bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
   record.node = node;
   record.code = parts.head.code;
+  record.run_us = parts.head.run_us;
   record.large_arguments = {};
   if (has_output) {
     auto& e = record.more();

@@ -81,6 +81,8 @@ void job_handle::read_output(std::string& out, std::string& err, std::uint64_t& 
   err_dropped = e.err_dropped;
 }
 
+std::chrono::microseconds job_handle::run_time() const noexcept { return std::chrono::microseconds(record_->run_us); }
+
 std::string job_handle::node() const { return record_->node != nullptr ? *record_->node : std::string(); }
 
 }  // namespace pp::detail

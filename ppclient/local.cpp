@@ -20,11 +20,13 @@ void local::send_job(const detail::job_record& record, std::uint16_t attempt, co
   auto& what = programs_[record.image];
   if (!what) what = program.as_launchable();
   const byte_view arguments = record.arguments();
+  const worker::program named{what, {}};
   std::array<std::uint8_t, wire::submit::size> head{};
   wire::encode_submit({0, record.decoder, record.function, 0}, head.data());
-  worker::pool_job job{record.id(), attempt, worker::job_bytes(head, arguments)};
-  credit_.on_submit(job.payload.view().size());
-  const worker::program named{what, {}};
+  const std::size_t size = head.size() + arguments.size();
+  block place = size > worker::job_bytes::largest_copied ? pool_.place_for(named, size) : block();
+  credit_.on_submit(size);
+  worker::pool_job job{record.id(), attempt, worker::job_bytes(head, arguments, std::move(place))};
   pool_.submit(id_, named, std::move(job));
 }
 

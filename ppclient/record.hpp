@@ -42,7 +42,10 @@ struct job_record {
   std::uint32_t slot = 0;
   std::uint16_t code = 0;  ///< 0 = value, else errc
   bool is_echoed = false;
-  std::uint32_t image = 0;
+  union {
+    std::uint32_t image = 0;
+    std::uint32_t run_us;  ///< once it has a result: how long it ran; here because 200 bytes a job are the aim
+  };
   std::uint32_t counted_bytes = 0;  ///< of back-pressure, given back when the job is done
   std::uint64_t decoder = 0, function = 0;
   const std::string* node = nullptr;  ///< where it ran; lives as long as the pool

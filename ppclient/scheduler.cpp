@@ -123,6 +123,12 @@ bool scheduler::has_node_for(image_index image) const {
   });
 }
 
+std::size_t scheduler::slots() const {
+  std::size_t sum = 0;
+  for (const auto i : alive_) sum += nodes_[i].leaving ? 0 : nodes_[i].slots;
+  return sum;
+}
+
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 void scheduler::on_submit(job_slot id, image_index image) {

@@ -90,6 +90,8 @@ class scheduler {
   bool has_node_for(image_index image) const;
   /// Every queued job of an image, oldest first.
   std::vector<job_slot> queued_jobs(image_index image) const;
+  /// Of the nodes that live and are not leaving.
+  std::size_t slots() const;
   std::size_t images() const { return queues_.size(); }
   const counters& numbers() const { return counters_; }
 

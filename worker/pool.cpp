@@ -206,7 +206,8 @@ void pool::impl::settle() {
 }
 
 void pool::impl::follow_long_jobs() {
-  if (std::exchange(has_long_jobs, decide.has_long_jobs()) == has_long_jobs) return;
+  if (decide.has_long_jobs() == has_long_jobs) return;
+  has_long_jobs = !has_long_jobs;
   has_long_jobs ? loop.ban_spinning() : loop.allow_spinning();
 }
 

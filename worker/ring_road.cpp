@@ -62,6 +62,8 @@ worker_descriptors ring_road::worker_ends() const {
 void ring_road::release_worker_end() {
   lane_.release_worker_end();
   node_end_.reset();
+  halves_->node.close_fd();
+  halves_->worker.close_fd();
 }
 
 net::awaitable<void> ring_road::run(road_events& to) {

@@ -28,10 +28,11 @@ class job_bytes {
 
   job_bytes() = default;
   explicit job_bytes(byte_view all) : job_bytes(all, {}) {}
-  /// Both parts one behind the other.
-  job_bytes(byte_view first, byte_view second) {
-    if (first.size() + second.size() > largest_copied) {
-      large_ = warm_blocks().take(first.size() + second.size());
+  /// Both parts one behind the other, in `place` if it is not empty. Requires: then it has room for them.
+  job_bytes(byte_view first, byte_view second, block place = {}) {
+    const std::size_t size = first.size() + second.size();
+    if (size > largest_copied) {
+      large_ = place ? std::move(place) : warm_blocks().take(size);
       std::copy(first.begin(), first.end(), large_.writable().begin());
       std::copy(second.begin(), second.end(), large_.writable().begin() + static_cast<std::ptrdiff_t>(first.size()));
     } else {

@@ -152,6 +152,18 @@ runner::outcome runner::call(const wire::submit& job, byte_view arguments) {
   return call_thunk(decoder, reinterpret_cast<std::uintptr_t>(function), arguments);
 }
 
+/// What a job threw, as it is told to the caller. A null pointer is an exception that did not come from C++.
+runner::outcome runner::outcome_of(const std::exception_ptr& thrown) {
+  try {
+    if (thrown != nullptr) std::rethrow_exception(thrown);
+    return {number(errc::job_threw), failure_in_words("", "unknown exception type"), {}};
+  } catch (const std::exception& e) {
+    return {number(errc::job_threw), failure_in_words(demangled(typeid(e)), e.what()), {}};
+  } catch (...) {
+    return {number(errc::job_threw), failure_in_words(current_exception_type(), "unknown exception type"), {}};
+  }
+}
+
 /// The only place where user code runs.
 runner::outcome runner::call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments) {
   try {
@@ -160,10 +172,12 @@ runner::outcome runner::call_thunk(const void* decoder, std::uintptr_t function,
     return {};
   } catch (const detail::bad_arguments& e) {
     return {number(errc::bad_message), failure_in_words("", e.what()), {}};
-  } catch (const std::exception& e) {
-    return {number(errc::job_threw), failure_in_words(demangled(typeid(e)), e.what()), {}};
+  } catch (const detail::item_failure& failed) {
+    outcome how = outcome_of(failed.cause());
+    how.why.what.insert(0, "item " + std::to_string(failed.item()) + " (counted from 0): ");
+    return how;
   } catch (...) {
-    return {number(errc::job_threw), failure_in_words(current_exception_type(), "unknown exception type"), {}};
+    return outcome_of(std::current_exception());
   }
 }
 

@@ -50,6 +50,7 @@ class runner {
   bool on_submit(const pipe_message& message);
   outcome execute(byte_view payload);
   outcome call(const wire::submit& job, byte_view arguments);
+  static outcome outcome_of(const std::exception_ptr& thrown);
   outcome call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments);
   bool send_result(const wire::frame_header& job, const outcome& how);
 

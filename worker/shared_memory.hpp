@@ -27,7 +27,10 @@ class shared_memory {
 
   std::uint8_t* data() const { return data_; }
   std::size_t size() const { return size_; }
+  /// -1 after close_fd().
   int fd() const { return fd_.get(); }
+  /// The mapping stays.
+  void close_fd() { fd_.reset(); }
   /// True if the kernel keeps everybody else from writing.
   bool is_sealed() const { return is_sealed_; }
 

@@ -14,6 +14,7 @@
 
 #include "pp/detail/callable.hpp"
 #include "pp/detail/job_draft.hpp"
+#include "pp/detail/map.hpp"
 #include "pp/future.hpp"
 #include "pp/options.hpp"
 
@@ -88,6 +89,36 @@ class client {
     detail::job_draft draft(*core_);
     const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
     return future<detail::result_of<F, Args...>>(draft.submit(code));
+  }
+
+  /// Calls `f` with every element of `range` on all nodes and waits for the results, in the order of the range.
+  ///
+  /// `f` is whatever submit() takes that is called with one argument; with a member pointer the elements are the objects.
+  /// `range` is anything to iterate over, also once only and without an end in sight: it is read from its beginning to its
+  /// end while results come in, and at most some chunks per slot are under way at once. Returns std::vector<R>, or nothing
+  /// if `f` returns nothing.
+  ///
+  /// Threads:  any, concurrently; `range` is read and the results are written by the caller's thread.
+  /// Blocks:   until every item is done.
+  /// Throws:   pp::job_error of the first item in the order of the range that threw, whose text begins with the item's
+  ///           number; of an item that killed its worker with those numbers it may be. pp::error for everything else that
+  ///           can become of a job, errc::bad_option for `how`; whatever the range or encoding an element throws. What was
+  ///           sent before is waited for.
+  /// Order:    of the results: the range's. None between calls; a call sees no change that another made to `f`.
+  template <class F, class Range>
+  auto map(F&& f, Range&& range, const map_options& how = {}) {
+    return detail::map_values(*core_, static_cast<const std::decay_t<F>&>(f), range, how);
+  }
+
+  /// The same, with the results written to `out`: an output iterator, or a range (array, span, vector) with room for
+  /// them. Returns the iterator behind the last result.
+  ///
+  /// Throws:   also errc::bad_option if a range has less room than there are results; what was written before an exception
+  ///           are the results of the first items.
+  template <class F, class Range, class Out>
+  requires(!std::is_same_v<std::remove_cvref_t<Out>, map_options>) auto map(F&& f, Range&& range, Out&& out,
+                                                                            const map_options& how = {}) {
+    return detail::map_to(*core_, static_cast<const std::decay_t<F>&>(f), range, std::forward<Out>(out), how);
   }
 
   /// Waits until `count` nodes (local workers count as one) can take jobs, or until `limit`. True if they can.

@@ -80,6 +80,7 @@ class job_error : public error {
     int signal = 0;           ///< the signal that killed the worker, 0 if none
     int exit_code = 0;        ///< the worker's exit status if it exited
     unsigned attempts = 1;    ///< how often the job was started
+    std::string items = {};   ///< of a map whose worker died: "item 7" or "one of items 7 to 9"; else empty
   };
   job_error(errc code, details d);
 
@@ -90,6 +91,7 @@ class job_error : public error {
   int signal() const noexcept { return details_.signal; }
   int exit_code() const noexcept { return details_.exit_code; }
   unsigned attempts() const noexcept { return details_.attempts; }
+  const std::string& items() const noexcept { return details_.items; }
 
  private:
   details details_;

@@ -74,4 +74,11 @@ struct options {
   bool echo_output = true;
 };
 
+/// Every setting of client::map.
+struct map_options {
+  /// Items that travel together as one job. 0 = automatic: few at first, then as many as take some milliseconds, never so
+  /// many that slots idle at the end. Range 0..2^30; a larger number saves overhead and costs balance.
+  std::size_t chunk = 0;
+};
+
 }  // namespace pp

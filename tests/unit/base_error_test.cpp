@@ -45,5 +45,16 @@ TEST(JobError, NamesTheSignalAndTheAttempts) {
   EXPECT_STREQ(e.what(), "the worker died while running the job (signal 11 SIGSEGV, 3 attempts)");
 }
 
+TEST(JobError, NamesTheItemsOfAMapItIsAbout) {
+  job_error::details d;
+  d.exit_code = 3;
+  d.items = "one of items 7 to 9";
+  const job_error e(errc::worker_crashed, d);
+  EXPECT_STREQ(
+      e.what(),
+      "one of items 7 to 9 (counted from 0): the worker died while running the job (exit status 3, 1 attempt)");
+  EXPECT_EQ(e.items(), "one of items 7 to 9");
+}
+
 }  // namespace
 }  // namespace pp

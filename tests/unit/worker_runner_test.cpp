@@ -243,6 +243,11 @@ TEST_F(Runner, ReportsWhatAJobThrows) {
   EXPECT_EQ(receive().value<int>(), 3);
 }
 
+TEST_F(Runner, SaysWhichItemOfAMapThrew) {
+  open(), submit([] { throw detail::item_failure(7, std::make_exception_ptr(42)); });
+  EXPECT_EQ(receive().failure(), (wire::failure{0, 0, "int", "item 7 (counted from 0): unknown exception type"}));
+}
+
 TEST_F(Runner, ABadMessageThrownByAJobIsTheJobsOwn) {
   open();
   submit([] { throw error(errc::bad_message, "mine"); });

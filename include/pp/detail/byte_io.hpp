@@ -69,11 +69,17 @@ class byte_source {
     if (count > left() / width) throw_bad_message("an array is said to be longer than all that is left");
     return take(static_cast<std::size_t>(count) * width);
   }
-  /// Everything must have been used.
-  void finish() {
+  const std::uint8_t* position() const { return at_; }
+  /// One value among others ends here; the next begins behind its padding, which is where this leads.
+  const std::uint8_t* finish_part() {
     for (; at_ < owed_; ++at_) {
       if (*at_ != 0) throw_bad_message("the padding of empty elements is not zero");
     }
+    return at_;
+  }
+  /// Everything must have been used.
+  void finish() {
+    finish_part();
     if (at_ != end_) throw_bad_message("there are more of them than the types account for");
   }
 

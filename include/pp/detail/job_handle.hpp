@@ -40,6 +40,8 @@ class job_handle {
   value_view value_or_throw() const;
   void read_output(std::string& out, std::string& err, std::uint64_t& out_dropped, std::uint64_t& err_dropped) const;
   std::string node() const;
+  /// Requires: value_or_throw() gave a value. How long the worker took.
+  std::chrono::microseconds run_time() const noexcept;
 
  private:
   void release() noexcept;

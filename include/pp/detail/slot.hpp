@@ -118,6 +118,19 @@ requires(!std::is_default_constructible_v<T> && is_constructed_by_cereal<T>) cla
   bool filled_ = false;
 };
 
+/// Fills a place with one value among others; each stands as encode() made it, padding included.
+template <class T>
+void fill_part(byte_source& from, slot<T>& place) {
+  if constexpr (is_flat<T>) {
+    place.fill(from);
+  } else {
+    // An archive of its own for each: shared pointers and class versions of one value mean nothing to the next.
+    input_archive own(from.position(), from.left());
+    place.fill(own);
+    from.take(static_cast<std::size_t>(own.source().finish_part() - from.position()));
+  }
+}
+
 /// cereal speaks in its own exception about bytes; this library's is pp::error.
 template <class Do>
 decltype(auto) with_our_errors(Do&& decode_it) {

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <tuple>
@@ -37,6 +38,11 @@ class oversized_result : public std::length_error {
   oversized_result()
       : std::length_error("the job's result is larger than 1 GiB, the most that one job may give back: split the job") {
   }
+  /// Of `items` items of a map that travel together.
+  explicit oversized_result(std::uint64_t items)
+      : std::length_error("the results of " + std::to_string(items) +
+                          " items of a map are together larger than 1 GiB, the most that one job may give back: set "
+                          "map_options::chunk to fewer items") {}
 };
 
 struct thunk_entry;
@@ -72,21 +78,41 @@ class in_table {
   }
 };
 
+/// Item number `item` of a map threw `cause`, which is null for what did not come from C++. Only decoders throw this.
+class item_failure {
+ public:
+  item_failure(std::uint64_t item, std::exception_ptr cause) noexcept : item_(item), cause_(std::move(cause)) {}
+  std::uint64_t item() const noexcept { return item_; }
+  const std::exception_ptr& cause() const noexcept { return cause_; }
+
+ private:
+  std::uint64_t item_;
+  std::exception_ptr cause_;
+};
+
 // The steps of every decoder.
 
-/// Runs `fill` on the arguments; whatever is wrong with the bytes becomes bad_arguments.
-template <class Source, class Fill>
-void decode_arguments(const std::uint8_t* in, std::size_t in_size, Fill&& fill) {
+/// Runs what decodes arguments; whatever is wrong with the bytes becomes bad_arguments.
+template <class Decode>
+void with_bad_arguments(Decode&& decode_them) {
   try {
-    Source source(in, in_size);
-    fill(source);
-    source.finish();
+    decode_them();
   } catch (const cereal::Exception& e) {
     throw bad_arguments(std::string("pp: the arguments cannot be decoded: ") + e.what());
   } catch (const error& e) {
     if (e.code() != errc::bad_message) throw;
     throw bad_arguments(e.what());
   }
+}
+
+/// Runs `fill` on the arguments, which must be all of the bytes.
+template <class Source, class Fill>
+void decode_arguments(const std::uint8_t* in, std::size_t in_size, Fill&& fill) {
+  with_bad_arguments([&] {
+    Source source(in, in_size);
+    fill(source);
+    source.finish();
+  });
 }
 
 /// Calls and encodes; a result is encoded as its decayed type.

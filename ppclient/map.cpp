@@ -1,0 +1,133 @@
+// client::map without its types: keeps every slot supplied with chunks and hands on results in order.
+//
+// Promises: as map_run.hpp says. Arguments and results under way are bounded: chunk_rule::chunks_per_slot chunks for each
+// slot run or wait to; results that wait for one before them are further ones, up to eight times as many and 256 MiB.
+// Threads: the caller's. Must not know: ranges, outputs, nodes.
+#include "pp/detail/map_run.hpp"
+
+#include <algorithm>
+#include <deque>
+
+#include "pp/detail/job_draft.hpp"
+#include "ppclient/chunk_rule.hpp"
+
+namespace pp::detail {
+namespace {
+
+using namespace std::chrono_literals;
+using ppclient::chunk_rule;
+
+constexpr std::size_t most_waiting = 8;  ///< times chunks_per_slot
+constexpr std::size_t most_waiting_bytes = 256U << 20U;
+// How often to look past a chunk that takes long: those behind it may be done, and their slots without work.
+constexpr std::chrono::microseconds shortest_look = 1ms, longest_look = 20ms;
+
+struct chunk {
+  job_handle job;
+  std::uint64_t first = 0, count = 0;
+  std::size_t bytes = 0;
+};
+
+// The error of a chunk that no item threw says which items it was about.
+[[noreturn]] void throw_with_items(const job_error& e, const chunk& c) {
+  job_error::details why{e.type(), e.message(), e.node(), e.stderr_tail(), e.signal(), e.exit_code(), e.attempts()};
+  const std::string last = std::to_string(c.first + c.count - 1);
+  why.items = c.count == 1 ? "item " + last : "one of items " + std::to_string(c.first) + " to " + last;
+  throw job_error(static_cast<errc>(e.code().value()), std::move(why));
+}
+
+class map_loop {
+ public:
+  map_loop(client_core& core, const call_code& code, map_items& items, const map_options& how)
+      : core_(core), code_(code), items_(items), rule_(how.chunk), total_(items.total()) {}
+  // The records of chunks whose results nobody takes are freed as they come in; but no job may outlive its map.
+  ~map_loop() {
+    for (const auto& c : chunks_) c.job.wait();
+  }
+
+  void run() {
+    fill();
+    while (!chunks_.empty()) {
+      if (is_next_ready()) take_next();
+      fill();
+    }
+  }
+
+ private:
+  void fill() {
+    while (!is_at_end_ && chunks_.size() < allowed_chunks()) send();
+  }
+  std::size_t window() const { return std::size_t{chunk_rule::chunks_per_slot} * std::max(count_slots(core_), 1U); }
+  std::size_t allowed_chunks() const {
+    const std::size_t usual = window();
+    if (waiting_ == 0 || waiting_ * chunk_bytes_ > most_waiting_bytes) return usual;
+    return std::min(usual + waiting_, usual * most_waiting);
+  }
+
+  void send() {
+    const unsigned slots = count_slots(core_);
+    const auto left = total_ ? std::optional(*total_ - std::min(*total_, next_item_)) : std::nullopt;
+    job_draft draft(core_);
+    const auto count = items_.pack(draft.arguments(), next_item_, rule_.next(slots, left), rule_.most_bytes());
+    is_at_end_ = count == 0;
+    if (is_at_end_) return;
+    const std::size_t bytes = draft.arguments().size();
+    chunks_.push_back({{}, next_item_, count, bytes});
+    try {
+      chunks_.back().job = draft.submit(code_);
+    } catch (...) {
+      chunks_.pop_back();
+      throw;
+    }
+    next_item_ += count;
+  }
+
+  /// Waits for the oldest chunk, but not for ever: slots may go idle meanwhile, or more nodes come.
+  bool is_next_ready() {
+    const bool is_ready = chunks_.front().job.wait_for(look_);
+    const auto is_done = [](const chunk& c) { return c.job.ready(); };
+    if (!is_ready) look_ = std::min(look_ * 2, longest_look);
+    waiting_ = is_ready ? 0 : static_cast<std::size_t>(std::count_if(chunks_.begin(), chunks_.end(), is_done));
+    return is_ready;
+  }
+
+  void take_next() {
+    chunk c = std::move(chunks_.front());
+    chunks_.pop_front();
+    const auto value = value_of(c);
+    const auto run_time = c.job.run_time();
+    look_ = std::clamp(run_time / 2, shortest_look, longest_look);
+    chunk_bytes_ = c.bytes + value.size;
+    rule_.on_done(c.count, chunk_bytes_, run_time);
+    items_.unpack(value.data, value.size, c.count);
+  }
+  static job_handle::value_view value_of(const chunk& c) {
+    try {
+      return c.job.value_or_throw();
+    } catch (const job_error& e) {
+      if (e.code() == errc::job_threw) throw;  // its text names the item
+      throw_with_items(e, c);
+    }
+  }
+
+  client_core& core_;
+  const call_code& code_;
+  map_items& items_;
+  chunk_rule rule_;
+  const std::optional<std::uint64_t> total_;
+
+  std::deque<chunk> chunks_;  ///< under way, in the order of the range
+  std::uint64_t next_item_ = 0;
+  bool is_at_end_ = false;
+  std::size_t waiting_ = 0;      ///< chunks that are done and wait for the oldest
+  std::size_t chunk_bytes_ = 0;  ///< arguments and results of the last one taken
+  std::chrono::microseconds look_ = shortest_look;
+};
+
+}  // namespace
+
+void run_map(client_core& core, const call_code& code, map_items& items, const map_options& how) {
+  map_loop(core, code, items, how).run();
+}
+
+}  // namespace pp::detail

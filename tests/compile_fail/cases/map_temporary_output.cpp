@@ -1,0 +1,5 @@
+// expect: pp: the third argument of map must be map_options, or where the results go
+#include "map.hpp"
+
+int add_one(int n);
+void use() { map(add_one, std::vector<int>(3), std::vector<int>(3)); }
