@@ -6,11 +6,13 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace pp {
@@ -24,18 +26,33 @@ inline byte_view as_bytes(std::string_view text) {
 }
 inline std::string_view as_text(byte_view view) { return {reinterpret_cast<const char*>(view.data()), view.size()}; }
 
-/// Stores the low 8*sizeof(T) bits, most significant byte first.
+/// A number with its bytes turned round where this machine is not big-endian. By builtin, because each message of a job has
+/// a dozen numbers and compilers do not see through a loop.
+template <class T>
+inline T to_or_from_big_endian(T value) {
+  static_assert(std::is_integral_v<T> && sizeof(T) <= 8);
+  if constexpr (std::endian::native == std::endian::big || sizeof(T) == 1) {
+    return value;
+  } else if constexpr (sizeof(T) == 2) {
+    return static_cast<T>(__builtin_bswap16(static_cast<std::uint16_t>(value)));
+  } else if constexpr (sizeof(T) == 4) {
+    return static_cast<T>(__builtin_bswap32(static_cast<std::uint32_t>(value)));
+  } else {
+    return static_cast<T>(__builtin_bswap64(static_cast<std::uint64_t>(value)));
+  }
+}
+
+/// Stores all bytes, the most significant first.
 template <class T>
 inline void store_big_endian(std::uint8_t* to, T value) {
-  for (std::size_t i = sizeof(T); i-- > 0; value = static_cast<T>(static_cast<std::uint64_t>(value) >> 8U)) {
-    to[i] = static_cast<std::uint8_t>(value);
-  }
+  const T turned = to_or_from_big_endian(value);
+  std::memcpy(to, &turned, sizeof turned);
 }
 template <class T>
 inline T load_big_endian(const std::uint8_t* from) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < sizeof(T); ++i) value = (value << 8U) | from[i];
-  return static_cast<T>(value);
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  return to_or_from_big_endian(value);
 }
 
 class reader {

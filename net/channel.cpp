@@ -111,10 +111,11 @@ channel::segment* channel::find_large(std::uint64_t job) {
 void channel::append_small(wire::frame_header head, byte_view first, byte_view second) {
   if (closed_) return;
   const std::size_t start = small_.size();
-  small_.resize(start + wire::frame_header_size);
-  wire::encode_frame_header(head, small_.data() + start);
-  small_.insert(small_.end(), first.begin(), first.end());
-  small_.insert(small_.end(), second.begin(), second.end());
+  small_.resize(start + wire::frame_header_size + first.size() + second.size());
+  std::uint8_t* to = small_.data() + start;
+  wire::encode_frame_header(head, to);
+  to = std::copy(first.begin(), first.end(), to + wire::frame_header_size);
+  std::copy(second.begin(), second.end(), to);
   queued_bytes_ += small_.size() - start;
   was_full_ = was_full_ || is_full();
   writer_wake_.cancel();

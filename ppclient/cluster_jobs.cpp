@@ -158,7 +158,7 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   record.node = node;
   record.code = parts.head.code;
   record.run_us = parts.head.run_us;
-  record.large_arguments = {};
+  record.forget_arguments();
   if (has_output) {
     auto& e = record.more();
     e.out = as_text(parts.printed.out);
@@ -204,7 +204,7 @@ void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
   if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
   detail::job_record& record = *record_of(slot);
   record.code = static_cast<std::uint16_t>(code);
-  record.large_arguments = {};
+  record.forget_arguments();
   record.more().text = text;
   ++failed_;
   finish(record);

@@ -319,8 +319,8 @@ void link::send_job(const detail::job_record& record, std::uint16_t attempt) {
   }
   std::array<std::uint8_t, wire::submit::size> head{};
   wire::encode_submit({record.image, record.decoder, record.function, 0}, head.data());
-  if (record.large_arguments) {
-    channel_->send(wire::message_type::submit, record.id(), attempt, head, record.large_arguments);
+  if (auto large = record.large_arguments()) {
+    channel_->send(wire::message_type::submit, record.id(), attempt, head, std::move(large));
   } else {
     channel_->send(wire::message_type::submit, record.id(), attempt, head, record.arguments());
   }

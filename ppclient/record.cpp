@@ -48,17 +48,16 @@ job_record* record_pool::take_draft() {
     --blocked_;
   }
   if (is_closed_) throw_closed();
-  if (free_.empty()) {
+  if (free_ == nullptr) {
     auto fresh = std::make_unique<slab>();
-    free_.reserve((slabs_.size() + 1) * slab_records);
     for (std::size_t i = slab_records; i-- > 0;) {
       fresh->records[i].slot = static_cast<std::uint32_t>(slabs_.size() * slab_records + i);
-      free_.push_back(&fresh->records[i]);
+      fresh->records[i].next_free = std::exchange(free_, &fresh->records[i]);
     }
     slabs_.push_back(std::move(fresh));
   }
-  job_record* const record = free_.back();
-  free_.pop_back();
+  job_record* const record = free_;
+  free_ = record->next_free;
   if (++record->generation == 0) record->generation = 1;  // id 0 means the channel itself
   record->word.store(job_record::state_draft, std::memory_order_relaxed);
   return record;
@@ -75,7 +74,6 @@ void record_pool::forget_content(job_record& record) {
   if (record.data.capacity() > 4096) record.data.reset();
   record.data.clear();
   record.extra.reset();
-  record.large_arguments = {};
   record.code = 0;
   record.node = nullptr;
   record.is_echoed = false;
@@ -83,7 +81,7 @@ void record_pool::forget_content(job_record& record) {
 
 void record_pool::free_locked(job_record* record) {
   record->word.store(0, std::memory_order_relaxed);
-  free_.push_back(record);
+  record->next_free = std::exchange(free_, record);
 }
 
 void record_pool::submit(job_record* record) {
@@ -91,7 +89,7 @@ void record_pool::submit(job_record* record) {
   if (size > large_bytes) {
     auto all = std::make_shared<payload>(std::move(record->data));
     const mutable_byte_view view(all->data(), size);
-    record->large_arguments = block(std::move(all), view);
+    record->more().arguments = block(std::move(all), view);
   }
   record->counted_bytes = static_cast<std::uint32_t>(size + sizeof(job_record));
   pending_bytes_ += record->counted_bytes;

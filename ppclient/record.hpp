@@ -25,7 +25,8 @@ namespace pp::detail {
 
 /// What few jobs need: large results, printed output, errors.
 struct record_extra {
-  block whole;  ///< a large result's message, where it was received; the value begins at value_offset
+  block arguments;  ///< instead of job_record::data above 64 KiB: links send from it without a copy
+  block whole;      ///< a large result's message, where it was received; the value begins at value_offset
   std::size_t value_offset = 0;
   std::string out, err;
   std::uint64_t out_dropped = 0, err_dropped = 0;
@@ -47,14 +48,24 @@ struct job_record {
     std::uint32_t run_us;  ///< once it has a result: how long it ran; here because 200 bytes a job are the aim
   };
   std::uint32_t counted_bytes = 0;  ///< of back-pressure, given back when the job is done
-  std::uint64_t decoder = 0, function = 0;
+  union {
+    std::uint64_t decoder = 0;
+    job_record* next_free;  ///< while it is free
+  };
+  std::uint64_t function = 0;
   const std::string* node = nullptr;  ///< where it ran; lives as long as the pool
   payload data;                       ///< arguments, then the value
   std::unique_ptr<record_extra> extra;
-  block large_arguments;  ///< instead of `data` above 64 KiB: links send from it without a copy
 
   std::uint64_t id() const { return std::uint64_t{generation} << 32U | slot; }
-  byte_view arguments() const { return large_arguments ? large_arguments.view() : byte_view(data.data(), data.size()); }
+  /// Empty if the arguments lie in `data`.
+  block large_arguments() const { return extra ? extra->arguments : block(); }
+  byte_view arguments() const {
+    return extra && extra->arguments ? extra->arguments.view() : byte_view(data.data(), data.size());
+  }
+  void forget_arguments() {
+    if (extra) extra->arguments = {};
+  }
   record_extra& more() {
     if (!extra) extra = std::make_unique<record_extra>();
     return *extra;
@@ -67,8 +78,8 @@ class record_pool {
   static constexpr std::size_t large_bytes = 64 * 1024;
 
   /// `wake` is called (from the submitting thread, outside the lock) when the I/O thread sleeps and must look at the
-  /// queue. With a `spin` of zero callers sleep at
-  /// once; else they look for a moment whether their job is done (base/spin).
+  /// queue. With a `spin` of zero callers sleep at once; else they look for a moment whether their job is done
+  /// (base/spin).
   record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake);
   ~record_pool();
 
@@ -117,7 +128,7 @@ class record_pool {
   std::mutex lock_;  ///< the one lock: guards what follows
   std::condition_variable room_;
   std::vector<std::unique_ptr<slab>> slabs_;
-  std::vector<job_record*> free_;
+  job_record* free_ = nullptr;
   std::vector<job_record*> submitted_;
   bool is_io_asleep_ = false;
   bool is_closed_ = false;

@@ -54,7 +54,8 @@ TEST(RecordPool, AnIdIsNeverUsedTwiceForOneSlot) {
   pool.give_back(second);
 }
 
-TEST(RecordPool, ARecordStaysBelowTwoHundredBytes) { EXPECT_LE(sizeof(job_record), 200U); }
+// A queued job may take 200 bytes of the client in all (bench/p7_memory), tables and the future included.
+TEST(RecordPool, ARecordStaysSmall) { EXPECT_LE(sizeof(job_record), 136U); }
 
 TEST(RecordPool, WaitsUntilTheJobIsDone) {
   completer io;
@@ -181,7 +182,7 @@ TEST(RecordPool, LargeArgumentsAreSharedInsteadOfCopied) {
   r->data.append(much.data(), much.size());
   const auto* where = r->data.data();
   pool.submit(r);
-  ASSERT_TRUE(r->large_arguments);
+  ASSERT_TRUE(r->large_arguments());
   EXPECT_EQ(r->arguments().data(), where);
   EXPECT_EQ(r->arguments().size(), much.size());
   std::vector<job_record*> fresh;

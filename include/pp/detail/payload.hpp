@@ -1,4 +1,4 @@
-// The bytes of one job, arguments on the way out and result on the way back: up to 88 inside, beyond that one heap block, or a
+// The bytes of one job, arguments on the way out and result on the way back: up to 64 inside, beyond that one heap block, or a
 // warm buffer of the library where they are many.
 //
 // Promises: append() is amortised constant and throws only std::bad_alloc or payload_too_large (above 1 GiB + 64 KiB); what is
@@ -23,7 +23,7 @@ class payload_too_large : public std::length_error {
 
 class payload {
  public:
-  static constexpr std::size_t inline_bytes = 88;
+  static constexpr std::size_t inline_bytes = 64;
   static constexpr std::size_t max_bytes = (std::size_t{1} << 30U) + 64 * 1024;
 
   payload() noexcept {}
