@@ -30,8 +30,12 @@ bool credit_window::on_submit(std::uint64_t payload_bytes) {
 std::uint8_t credit_window::on_result(duration mean_run_time) {
   PP_ASSERT(outstanding_ > 0);
   --outstanding_;
-  measured_ = true;
-  mean_ = mean_run_time;
+  if (!measured_ || mean_ != mean_run_time) {
+    measured_ = true;
+    mean_ = mean_run_time;
+    // A mean of zero is a job too short to measure.
+    ahead_ = static_cast<std::uint64_t>(limits_.fill / std::max<duration>(mean_, std::chrono::nanoseconds(100)));
+  }
   aim();
   if (window_ < target_) {
     peak_ = std::max(peak_, ++window_);
@@ -73,15 +77,14 @@ void credit_window::aim() { target_ = std::max(share_, std::min(by_time(), by_si
 
 std::uint32_t credit_window::by_time() const {
   if (!measured_) return 2 * share_;
-  // A mean of zero is a job too short to measure.
-  const auto mean = std::max<duration>(mean_, std::chrono::nanoseconds(100));
-  const auto ahead = static_cast<std::uint64_t>(limits_.fill / mean) * share_;
-  const auto wanted = share_ + std::max<std::uint64_t>(ahead, share_);
+  const auto wanted = share_ + std::max<std::uint64_t>(ahead_ * share_, share_);
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, std::max(limits_.largest, 2 * share_)));
 }
 
 std::uint32_t credit_window::by_size() const {
-  const auto fit = limits_.held_bytes / std::max<std::uint64_t>(mean_bytes_, 1);
+  // Small jobs never fill it, whatever the window.
+  if (mean_bytes_ * limits_.largest <= limits_.held_bytes) return UINT32_MAX;
+  const auto fit = limits_.held_bytes / mean_bytes_;
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(fit, UINT32_MAX));
 }
 

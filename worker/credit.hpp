@@ -60,6 +60,7 @@ class credit_window {
   std::uint32_t outstanding_ = 0;
   bool measured_ = false;  ///< a job has run
   duration mean_{};
+  std::uint64_t ahead_ = 0;       ///< how many jobs of that length fill one slot; kept because a division takes long
   std::uint64_t mean_bytes_ = 0;  ///< of arguments, over about the last eight jobs
 };
 

@@ -170,8 +170,8 @@ class dispatch {
   bool is_short_of(std::uint32_t one, std::uint32_t other) const;
   bool is_any_changing(worker_id but) const;
   std::uint32_t owner_of_first(worker_id w) const;
-  std::uint32_t window_for(const stream_record& s) const;
-  bool is_long(const stream_record& s) const { return window_for(s) <= 2; }
+  void note_run_time(stream_record& s, duration run_time);
+  bool is_long(const stream_record& s) const { return s.window <= 2; }
 
   limits limits_;
   claims& claims_;

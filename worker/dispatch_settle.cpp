@@ -235,17 +235,22 @@ worker_id dispatch::busy_victim(const candidate& who) {
 
 // --- jobs for workers ------------------------------------------------------------------------------------------------
 
-std::uint32_t dispatch::window_for(const stream_record& s) const {
-  if (!s.run_time.is_known() || s.run_time.value() > short_job) return 2;
+/// Called when a job has run, because a division for each question would cost more than the question.
+void dispatch::note_run_time(stream_record& s, duration run_time) {
+  const auto before = s.run_time.value();
+  const bool was_known = s.run_time.is_known();
+  s.run_time.add(run_time);
+  if (was_known && s.run_time.value() == before) return;
   const auto mean = std::max<duration>(s.run_time.value(), std::chrono::microseconds(1));
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(work_ahead / mean, 2, std::max(limits_.max_window, 2U)));
+  const auto ahead = std::clamp<std::int64_t>(work_ahead / mean, 2, std::max(limits_.max_window, 2U));
+  s.window = mean > short_job ? 2 : static_cast<std::uint32_t>(ahead);
 }
 
 bool dispatch::may_take(const worker_record& w, const stream_record& s, std::uint32_t depth) const {
   if (w.live >= depth || w.room() == 0) return false;
   if (limits_.recycle_after != 0 && w.done + w.live >= limits_.recycle_after) return false;
   if (w.live == 0) return true;
-  const auto window = w.live_long > 0 || is_long(s) ? 2U : std::min(w.window, window_for(s));
+  const auto window = w.live_long > 0 || is_long(s) ? 2U : std::min(w.window, s.window);
   return w.live < std::min(window, limits_.max_window) && w.live_bytes + jobs_[s.first].size <= most_pipe_bytes;
 }
 
@@ -269,7 +274,7 @@ void dispatch::feed(worker_id w, std::uint32_t depth) {
     auto& me = workers_[w];
     if (!may_take(me, streams_[s], depth)) {
       // Opens step by step, so that a wrong first impression of how short the jobs are costs little.
-      if (me.live >= me.window && me.window < window_for(streams_[s])) me.window *= 2;
+      if (me.live >= me.window && me.window < streams_[s].window) me.window *= 2;
       return;
     }
     const auto j = streams_[s].first;

@@ -4,7 +4,6 @@
 // queue or in one worker's pipe. Pure. Must not know: how any of this is decided.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -60,6 +59,7 @@ struct stream_record {
   std::uint32_t live = 0;  ///< in pipes
   std::uint64_t turn = 0;
   running_mean run_time;
+  std::uint32_t window = 2;  ///< how many of its jobs may be ahead in a worker's pipe; follows run_time
 };
 
 struct owner_record {
@@ -109,7 +109,8 @@ struct worker_record {
   std::uint64_t head = 0, next = 0;  ///< sequences: oldest not known to be passed, first unused
   std::uint64_t done = 0;
   time_point started{}, ready_since{}, last_used{};
-  std::array<job_ref, claim_slots> pipe{};  ///< by sequence; nothing = taken back
+  /// By sequence; nothing = taken back. Not inside: decisions walk over all workers and look at the rest only.
+  std::vector<job_ref> pipe = std::vector<job_ref>(claim_slots);
 
   std::uint64_t span() const { return next - head; }
   /// How many sequences may be sent. One slot stays free: the worker writes `done` after its result, perhaps after we

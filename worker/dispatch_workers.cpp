@@ -93,7 +93,7 @@ job_ref dispatch::on_result(worker_id w, std::uint64_t sequence, duration run_ti
   me.last_used = now;
   ++me.done;
   auto& s = streams_[jobs_[j].stream];
-  s.run_time.add(run_time);
+  note_run_time(s, run_time);
   owners_[s.owner].run_time.add(run_time);
   if (is_long(s)) me.window = 2;
   groups_[me.group].ever_ran = true;

@@ -118,6 +118,7 @@ struct pool::impl final : claims, supervisor::listener {
   std::vector<told_result> results, delivering;
   std::vector<told_unfit> unfits;
   std::vector<std::uint64_t> unfit_jobs;
+  time_point batch_time{};     ///< of the results told together: the clock is read once for all of them
   bool has_long_jobs = false;  ///< then the loop does not spin: the cores are theirs
   net::poll_list& loop;
   pool_counters numbers;
@@ -132,7 +133,8 @@ void pool::impl::on_worker_ready(worker_id w) {
 // Told at once and not in deliver(): dispatch is not deciding now, and the payload need not be kept.
 void pool::impl::on_worker_result(worker_id w, std::uint64_t sequence, handed_bytes payload) {
   const auto run_us = load_big_endian<std::uint32_t>(payload.view.data() + 4);
-  const auto j = decide.on_result(w, sequence, std::chrono::microseconds(run_us), now());
+  if (batch_time == time_point{}) batch_time = now();
+  const auto j = decide.on_result(w, sequence, std::chrono::microseconds(run_us), batch_time);
   if (j == nothing) return workers[w]->break_off("answered a job that it did not have");
   payload.view[0] = 1;  // credit is the owner's business, not the worker's
   const auto job = decide.job(j);
@@ -194,6 +196,7 @@ net::awaitable<void> pool::impl::look_after() {
 }
 
 void pool::impl::settle() {
+  batch_time = {};
   decide.settle(now(), actions);
   for (std::size_t i = 0; i < actions.size(); ++i) carry_out(actions[i]);
   actions.clear();

@@ -95,7 +95,7 @@ void plan_descriptors(const spawn_plan& plan, file_actions& actions) {
   actions.give(plan.ends.wake_node, worker_wake_node_fd);
   actions.give(plan.ends.arguments, worker_arguments_fd);
   actions.open_null(0);  // last: descriptor 0 may be one of ours when the program closed its own
-  const int last = !plan.ends.is_ring()          ? worker_stderr_fd
+  const int last = !plan.ends.is_ring()      ? worker_stderr_fd
                    : plan.ends.arguments < 0 ? worker_wake_node_fd
                                              : worker_arguments_fd;
   actions.close_from(last + 1);

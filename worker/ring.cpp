@@ -83,7 +83,8 @@ ring_reader::status ring_reader::next(ring_frame& frame, byte_view& payload) {
   const auto found = skip_to_frame(frame, available);
   if (found != status::frame) return found;
   current_ = size_in_ring(frame);
-  if (frame.where > ring_frame::place::skip || current_ > available || current_ > until_end(read_)) return status::broken;
+  if (frame.where > ring_frame::place::skip || current_ > available || current_ > until_end(read_))
+    return status::broken;
   const bool is_here = frame.where == ring_frame::place::here;
   payload = is_here ? byte_view(ring_ + read_ % ring_size + ring_header_size, frame.length) : byte_view{};
   return status::frame;
