@@ -152,10 +152,10 @@ void add_job_options(CLI::App& app, raw_options& o) {
 
 void add_speed_options(CLI::App& app, raw_options& o) {
   app.add_option("--road", o.settings.road, "How jobs reach a worker: shared memory (ring), socket, or what works best")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, worker::road_kind>{
-          {"automatic", worker::road_kind::automatic},
-          {"ring", worker::road_kind::ring},
-          {"socket", worker::road_kind::socket}}))
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, worker::road_kind>{{"automatic", worker::road_kind::automatic},
+                                                                           {"ring", worker::road_kind::ring},
+                                                                           {"socket", worker::road_kind::socket}}))
       ->envname("PP_WORKER_ROAD")
       ->default_str("automatic")
       ->type_name("KIND");

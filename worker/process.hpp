@@ -1,10 +1,10 @@
 // One worker from outside: spawn, kill its whole tree, reap.
 //
-// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 (0 to 12 with a ring) as worker/control.hpp lists them
-// and no other, default signals, an empty mask, a session and process group of its own, and no variable that is not
-// on the allow-list. Works inside a program that has children and signal handlers of its own: SIGCHLD is left as it
-// is and only our own process ids are waited for. Threads: the I/O thread only; it must outlive the workers, whose
-// parent-death signal follows it.
+// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 (0 to 12 with a ring) as
+// worker/control.hpp lists them and no other, default signals, an empty mask, a session and process group of its own,
+// and no variable that is not on the allow-list. Works inside a program that has children and signal handlers of its
+// own: SIGCHLD is left as it is and only our own process ids are waited for. Threads: the I/O thread only; it must
+// outlive the workers, whose parent-death signal follows it.
 // Must not know: what goes through the pipe.
 #pragma once
 

@@ -242,8 +242,9 @@ TEST_F(Config, IsTheSameInHelpAndInTheDocumentation) {
 TEST_F(Config, HasTheDocumentedDefaults) {
   const auto page = test::read_file(std::string(PP_SOURCE_DIR) + "/docs/operations.md");
   const auto help = refused({"--help"}).text;
-  for (const char* flag : {"--port", "--discovery-port", "--recycle-after", "--road", "--spin", "--cache-size", "--timeout",
-                           "--drain-timeout", "--heartbeat", "--dead-after", "--log-level", "--log-format"}) {
+  for (const char* flag :
+       {"--port", "--discovery-port", "--recycle-after", "--road", "--spin", "--cache-size", "--timeout",
+        "--drain-timeout", "--heartbeat", "--dead-after", "--log-level", "--log-format"}) {
     const auto row = page.find(std::string(flag) + "`");
     ASSERT_NE(row, std::string::npos) << flag;
     const auto first = page.find('|', row), second = page.find('|', first + 1);

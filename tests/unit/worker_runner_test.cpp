@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <cstring>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
