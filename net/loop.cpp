@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include <boost/asio/execution/context.hpp>
+#include "base/check.hpp"
+
 #include <boost/asio/query.hpp>
 
 namespace pp::net {
@@ -13,7 +15,11 @@ poll_list& poll_list::of(const executor& ex) {
   return asio::use_service<poll_list>(asio::query(ex, asio::execution::context));
 }
 
-void poll_list::remove(poller& p) { all_.erase(std::find(all_.begin(), all_.end(), &p)); }
+void poll_list::remove(poller& p) {
+  const auto at = std::find(all_.begin(), all_.end(), &p);
+  PP_ASSERT(at != all_.end());
+  all_.erase(at);
+}
 
 // By index: what is found may add or remove pollers.
 bool poll_list::poll() {
@@ -35,6 +41,10 @@ void poll_list::disarm() {
 void run(io_context& io, duration spin) {
   auto& list = asio::use_service<poll_list>(io);
   spin_budget budget(spin);
+  struct looking_after {
+    bool& flag;
+    ~looking_after() { flag = false; }
+  } const until_the_end{list.is_looked_after_};
   list.is_looked_after_ = true;
   list.disarm();
   while (!io.stopped()) {
@@ -46,7 +56,6 @@ void run(io_context& io, duration spin) {
     list.disarm();
     budget.on_waited(now() - began);
   }
-  list.is_looked_after_ = false;
 }
 
 }  // namespace pp::net

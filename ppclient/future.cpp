@@ -61,6 +61,10 @@ bool job_handle::wait_for(std::chrono::nanoseconds limit) const {
   return pool_->wait(*record_, limit.count() < 0 ? 0 : limit.count());
 }
 
+std::size_t job_handle::result_bytes() const noexcept {
+  return record_->extra && record_->extra->whole ? record_->extra->whole.size() : record_->data.size();
+}
+
 job_handle::value_view job_handle::value_or_throw() const {
   if (pool_->echo_output) echo(*record_);
   if (record_->code != 0) throw_failure(*record_);

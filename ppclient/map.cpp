@@ -60,7 +60,7 @@ class map_loop {
   std::size_t window() const { return std::size_t{chunk_rule::chunks_per_slot} * std::max(count_slots(core_), 1U); }
   std::size_t allowed_chunks() const {
     const std::size_t usual = window();
-    if (waiting_ == 0 || waiting_ * chunk_bytes_ > most_waiting_bytes) return usual;
+    if (waiting_ == 0 || waiting_bytes_ > most_waiting_bytes) return usual;
     return std::min(usual + waiting_, usual * most_waiting);
   }
 
@@ -85,9 +85,13 @@ class map_loop {
   /// Waits for the oldest chunk, but not for ever: slots may go idle meanwhile, or more nodes come.
   bool is_next_ready() {
     const bool is_ready = chunks_.front().job.wait_for(look_);
-    const auto is_done = [](const chunk& c) { return c.job.ready(); };
     if (!is_ready) look_ = std::min(look_ * 2, longest_look);
-    waiting_ = is_ready ? 0 : static_cast<std::size_t>(std::count_if(chunks_.begin(), chunks_.end(), is_done));
+    waiting_ = waiting_bytes_ = 0;
+    for (const auto& c : chunks_) {
+      if (is_ready || !c.job.ready()) continue;
+      ++waiting_;
+      waiting_bytes_ += c.bytes + c.job.result_bytes();
+    }
     return is_ready;
   }
 
@@ -97,8 +101,7 @@ class map_loop {
     const auto value = value_of(c);
     const auto run_time = c.job.run_time();
     look_ = std::clamp(run_time / 2, shortest_look, longest_look);
-    chunk_bytes_ = c.bytes + value.size;
-    rule_.on_done(c.count, chunk_bytes_, run_time);
+    rule_.on_done(c.count, c.bytes + value.size, run_time);
     items_.unpack(value.data, value.size, c.count);
   }
   static job_handle::value_view value_of(const chunk& c) {
@@ -119,8 +122,8 @@ class map_loop {
   std::deque<chunk> chunks_;  ///< under way, in the order of the range
   std::uint64_t next_item_ = 0;
   bool is_at_end_ = false;
-  std::size_t waiting_ = 0;      ///< chunks that are done and wait for the oldest
-  std::size_t chunk_bytes_ = 0;  ///< arguments and results of the last one taken
+  std::size_t waiting_ = 0;        ///< chunks that are done and wait for the oldest
+  std::size_t waiting_bytes_ = 0;  ///< their arguments and results
   std::chrono::microseconds look_ = shortest_look;
 };
 

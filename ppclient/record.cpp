@@ -160,6 +160,8 @@ bool record_pool::wait(job_record& record, std::int64_t limit_ns) {
   const auto is_done = [&] { return record.word.load(std::memory_order_acquire) == job_record::state_done; };
   // One for each thread: what one of them waits for tells nothing about another one's jobs.
   static thread_local spin_budget budget;
+  static thread_local duration made_for = spin_budget::full_by_default;
+  if (made_for != spin_) budget = spin_budget(made_for = spin_);
   const auto began = now();
   const bool may_look = spin_ > duration(0) && (limit_ns < 0 || limit_ns > spin_.count());
   if (may_look && look(budget, is_done)) return true;

@@ -118,15 +118,18 @@ void session::on_message(const net::message& m) {
 
 // Large arguments are received where the workers will find them.
 block session::place_for(const wire::frame_header& head, byte_view beginning, std::size_t size) {
-  const auto job =
-      head.type == message_type::submit ? wire::decode_submit(beginning) : result<wire::submit>(errc::bad_message);
-  if (job && size > worker::job_bytes::largest_copied) {
-    if (const auto what = images_.program_of(job->image)) {
-      const worker::program program{what, client_.who.with};
-      if (auto place = around_.jobs.place_for(program, size)) return place;
-    }
+  if (head.type == message_type::submit) {
+    const auto job = wire::decode_submit(beginning);
+    if (auto place = job ? place_in_arena(job->image, size) : block()) return place;
   }
   return handler::place_for(head, beginning, size);
+}
+
+/// Empty for few bytes, and where there is no room.
+block session::place_in_arena(std::uint32_t image, std::size_t size) const {
+  if (size <= worker::job_bytes::largest_copied) return {};
+  const auto what = images_.program_of(image);
+  return what ? around_.jobs.place_for({what, client_.who.with}, size) : block();
 }
 
 void session::dispatch(const net::message& m) {
@@ -168,7 +171,8 @@ void session::on_submit(const net::message& m) {
   worker::pool_job job;
   job.id = m.head.job;
   job.attempt = m.head.attempt;
-  job.payload = m.owned ? worker::job_bytes(m.owned) : worker::job_bytes(m.view);
+  job.payload =
+      m.owned ? worker::job_bytes(m.owned) : worker::job_bytes(m.view, {}, place_in_arena(head.image, m.view.size()));
   images_.on_job(head.image, std::move(job));
 }
 

@@ -77,6 +77,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void give_back(std::uint64_t job, std::uint16_t attempt) override;
 
   void dispatch(const net::message& m);
+  block place_in_arena(std::uint32_t image, std::size_t size) const;
   void check_role(wire::message_type type) const;
   void on_submit(const net::message& m);
   void on_image(const net::message& m);

@@ -1,5 +1,6 @@
 #include "worker/argument_arena.hpp"
 
+#include <new>
 #include <system_error>
 
 namespace pp::worker {
@@ -11,12 +12,14 @@ std::shared_ptr<argument_arena> argument_arena::create() try {
   return nullptr;
 }
 
-block argument_arena::take(std::size_t length) {
+block argument_arena::take(std::size_t length) try {
   const auto offset = places_.take(length);
   if (!offset) return {};
   std::uint8_t* const data = memory_.data() + *offset;
   std::shared_ptr<void> owner(data, [keep = shared_from_this(), at = *offset](void*) { keep->places_.give_back(at); });
   return {std::move(owner), {data, length}};
+} catch (const std::bad_alloc&) {
+  return {};
 }
 
 std::optional<std::uint64_t> argument_arena::offset_of(const block& b) const {

@@ -89,16 +89,15 @@ inline constexpr int worker_control_fd = 5;  ///< memfd of this page
 inline constexpr int worker_stdout_fd = 6;   ///< read end of the pipe that is the worker's descriptor 1
 inline constexpr int worker_stderr_fd = 7;   ///< read end of the pipe that is the worker's descriptor 2
 inline constexpr const char* worker_ring_mark = ":ring";
-inline constexpr int worker_node_half_fd = 8;     ///< memfd, written by the node
-inline constexpr int worker_worker_half_fd = 9;   ///< memfd, written by the worker
-inline constexpr int worker_wake_worker_fd = 10;  ///< eventfd
-inline constexpr int worker_wake_node_fd = 11;    ///< eventfd
-inline constexpr int worker_arguments_fd = 12;    ///< memfd; may be missing
+inline constexpr int worker_node_half_fd = 8;    ///< memfd, written by the node
+inline constexpr int worker_worker_half_fd = 9;  ///< memfd, written by the worker
+inline constexpr int worker_wake_fd = 10;        ///< stream socket: a byte either way wakes the other side
+inline constexpr int worker_arguments_fd = 11;   ///< memfd; may be missing
 
 /// Descriptors of a worker's ends, borrowed; -1 = this road has none.
 struct worker_descriptors {
   int pipe = -1, control = -1;
-  int node_half = -1, worker_half = -1, wake_worker = -1, wake_node = -1, arguments = -1;
+  int node_half = -1, worker_half = -1, wake = -1, arguments = -1;
   bool is_ring() const { return node_half >= 0; }
 };
 

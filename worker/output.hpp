@@ -69,8 +69,9 @@ class output_capture {
   output_capture& operator=(const output_capture&) = delete;
   ~output_capture();
 
-  /// A job that was faster than this has not called write(2): no system call takes less on any machine we know.
-  static constexpr duration fastest_write = std::chrono::nanoseconds(150);
+  /// A job that was faster than this has not written to a pipe that a thread waits for: that takes several times as
+  /// long as an empty system call.
+  static constexpr duration fastest_write = std::chrono::nanoseconds(120);
 
   /// Flushes C and C++ output streams, then gives what was printed since the last call; nothing if that is nothing.
   /// After a job that took less than fastest_write nothing is looked for in the pipes, which would cost more than the

@@ -55,7 +55,7 @@ class file_actions {
 
  private:
   posix_spawn_file_actions_t actions_;
-  std::array<code::descriptor, 12> sources_;
+  std::array<code::descriptor, 11> sources_;
   std::size_t used_ = 0;
 };
 
@@ -91,12 +91,11 @@ void plan_descriptors(const spawn_plan& plan, file_actions& actions) {
   actions.give(plan.err_read, worker_stderr_fd);
   actions.give(plan.ends.node_half, worker_node_half_fd);
   actions.give(plan.ends.worker_half, worker_worker_half_fd);
-  actions.give(plan.ends.wake_worker, worker_wake_worker_fd);
-  actions.give(plan.ends.wake_node, worker_wake_node_fd);
+  actions.give(plan.ends.wake, worker_wake_fd);
   actions.give(plan.ends.arguments, worker_arguments_fd);
   actions.open_null(0);  // last: descriptor 0 may be one of ours when the program closed its own
   const int last = !plan.ends.is_ring()      ? worker_stderr_fd
-                   : plan.ends.arguments < 0 ? worker_wake_node_fd
+                   : plan.ends.arguments < 0 ? worker_wake_fd
                                              : worker_arguments_fd;
   actions.close_from(last + 1);
 }

@@ -1,6 +1,6 @@
 // One worker from outside: spawn, kill its whole tree, reap.
 //
-// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 (0 to 12 with a ring) as
+// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 (0 to 11 with a ring) as
 // worker/control.hpp lists them and no other, default signals, an empty mask, a session and process group of its own,
 // and no variable that is not on the allow-list. Works inside a program that has children and signal handlers of its
 // own: SIGCHLD is left as it is and only our own process ids are waited for. Threads: the I/O thread only; it must
@@ -20,7 +20,7 @@
 
 namespace pp::worker {
 
-/// Descriptors are borrowed; any numbers will do, also those below 13.
+/// Descriptors are borrowed; any numbers will do, also those below 12.
 struct spawn_plan {
   int program = -1;          ///< executed through /proc/self/fd/3
   std::string program_path;  ///< executed instead, if not empty

@@ -13,7 +13,7 @@
 //   worker half  0      u64 magic "PPRSLT1\0"
 //                64     u64 job head: bytes of job frames the worker has passed
 //                128    u64 result tail: bytes of result frames published
-//                192    u32 worker sleeps: 1 = the node must write to the worker's eventfd
+//                192    u32 worker sleeps: 1 = the node must wake it by a byte on descriptor 10
 //                4096   256 KiB result ring
 //                266240 result arena (256 MiB, pages only where it was used)
 //   arguments    one memfd for all workers of one image and key, read-only to them: places for large arguments

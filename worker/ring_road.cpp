@@ -1,10 +1,11 @@
 #include "worker/ring_road.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <system_error>
 
 #include "base/log.hpp"
@@ -15,11 +16,20 @@ namespace pp::worker {
 namespace {
 
 constexpr int most_results_at_once = 512;  // then other workers get their turn
+constexpr int most_rounds = 2;             // of these there may be honest results for: claim_slots jobs are on the road
 
-code::descriptor make_eventfd() {
-  code::descriptor made(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!made) throw std::system_error(errno, std::generic_category(), "cannot make the wake-up of a worker");
-  return made;
+/// Our end is put into `ours`; gives the other one.
+code::descriptor make_wake_up(net::pipe_socket& ours) {
+  std::array<int, 2> fds{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot make the wake-up of a worker");
+  }
+  code::descriptor mine(fds[0]), theirs(fds[1]);
+  net::error_code failed;
+  ours.assign(net::asio::local::stream_protocol(), mine.get(), failed);
+  if (failed) throw std::system_error(failed, "cannot wait for a worker");
+  mine.release();
+  return theirs;
 }
 
 }  // namespace
@@ -30,9 +40,9 @@ ring_road::ring_road(net::executor ex, std::shared_ptr<argument_arena> arguments
           shared_memory::create("pp-jobs", sizeof(node_half), shared_memory::others::only_read),
           shared_memory::create("pp-results", sizeof(worker_half) + result_arena_size, shared_memory::others::write)})),
       arguments_(std::move(arguments)),
-      wake_node_(ex),
-      wake_worker_(make_eventfd()),
-      node_end_(make_eventfd()),
+      wake_(ex),
+      ended_(ex, net::steady_timer::time_point::max()),
+      worker_wake_(make_wake_up(wake_)),
       loop_(net::poll_list::of(ex)),
       jobs_(halves_->ours().jobs, halves_->ours().job_tail, halves_->theirs().job_head),
       results_(halves_->theirs().results, halves_->ours().result_head, halves_->theirs().result_tail) {
@@ -40,11 +50,6 @@ ring_road::ring_road(net::executor ex, std::shared_ptr<argument_arena> arguments
   halves_->theirs().magic = worker_half_magic;
   const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(spin).count();
   halves_->ours().spin_us = static_cast<std::uint32_t>(micros);
-  code::descriptor waited(::dup(node_end_.get()));
-  net::error_code failed;
-  wake_node_.assign(waited.get(), failed);
-  if (failed) throw std::system_error(failed, "cannot wait for a worker");
-  waited.release();
 }
 
 ring_road::~ring_road() { close(); }
@@ -53,20 +58,20 @@ worker_descriptors ring_road::worker_ends() const {
   auto ends = lane_.worker_ends();
   ends.node_half = halves_->node.fd();
   ends.worker_half = halves_->worker.fd();
-  ends.wake_worker = wake_worker_.get();
-  ends.wake_node = node_end_.get();
+  ends.wake = worker_wake_.get();
   ends.arguments = arguments_ ? arguments_->fd() : -1;
   return ends;
 }
 
 void ring_road::release_worker_end() {
   lane_.release_worker_end();
-  node_end_.reset();
+  worker_wake_.reset();
   halves_->node.close_fd();
   halves_->worker.close_fd();
 }
 
 net::awaitable<void> ring_road::run(road_events& to) {
+  if (is_closed_) co_return;
   to_ = &to;
   if (is_broken_) to.on_broken(problem_);  // by the jobs that were sent before
   loop_.add(*this);
@@ -87,11 +92,18 @@ net::awaitable<void> ring_road::run_lane() {
 net::awaitable<void> ring_road::watch_ring() {
   for (;;) {
     while (!loop_.is_looked_after() && !is_over() && !arm()) poll();
-    co_await wake_node_.async_wait(net::descriptor::wait_read, net::use_awaitable);
-    std::uint64_t count = 0;
-    [[maybe_unused]] const auto got = ::read(wake_node_.native_handle(), &count, sizeof count);
+    co_await wake_.async_wait(net::pipe_socket::wait_read, net::use_awaitable);
+    std::array<char, 256> bytes{};
+    const auto got = ::recv(wake_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
     poll();
+    if (got == 0) co_await never();  // the worker has closed it: the lane, or its exit, will tell
   }
+}
+
+net::awaitable<void> ring_road::never() {
+  net::error_code ignored;
+  co_await ended_.async_wait(net::redirect_error(net::use_awaitable, ignored));
+  throw net::system_error(net::operation_aborted);
 }
 
 void ring_road::close() noexcept {
@@ -99,7 +111,8 @@ void ring_road::close() noexcept {
   if (to_ != nullptr) loop_.remove(*this);
   lane_.close();
   net::error_code ignored;
-  wake_node_.close(ignored);
+  wake_.close(ignored);
+  ended_.cancel();
 }
 
 // --- jobs out --------------------------------------------------------------------------------------------------------
@@ -145,8 +158,14 @@ void ring_road::flush() {
   lane_.flush();
   auto& sleeps = halves_->theirs().sleeps;
   if (sleeps.load(std::memory_order_seq_cst) == 0 || sleeps.exchange(0) == 0) return;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(wake_worker_.get(), &one, sizeof one);
+  const char one = 1;
+  [[maybe_unused]] const auto sent = ::send(wake_.native_handle(), &one, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool ring_road::take_back(std::uint64_t sequence) {
+  if (!lane_.take_back(sequence)) return false;
+  copied_arguments_[sequence % claim_slots] = {};
+  return true;
 }
 
 // --- results back ----------------------------------------------------------------------------------------------------
@@ -170,7 +189,13 @@ bool ring_road::poll() {
   return found;
 }
 
-bool ring_road::read_results() {
+/// What there is no memory for costs this worker: the loop has nobody else to tell.
+bool ring_road::read_results() try { return read_some_results(); } catch (const std::bad_alloc&) {
+  break_off("sent more than there is memory for");
+  return false;
+}
+
+bool ring_road::read_some_results() {
   bool found = false;
   for (int i = 0; i < most_results_at_once && !is_over(); ++i) {
     const auto how = read_one();
@@ -192,6 +217,7 @@ ring_road::step ring_road::read_one() {
   is_waiting_ = !from_socket_;
   if (is_waiting_) return step::none;  // its bytes are still on their way
   auto result = std::exchange(from_socket_, std::nullopt);
+  copied_arguments_[frame.sequence % claim_slots] = {};
   results_.pass();
   if (result->sequence != frame.sequence) {
     break_off("sent another result than it announced");
@@ -239,7 +265,7 @@ void ring_road::on_result(std::uint64_t sequence, std::uint16_t attempt, handed_
   if (!payload.owned) payload.owned = block::of(bytes(payload.view.begin(), payload.view.end()));
   payload.view = payload.owned.writable();
   from_socket_ = socket_result{sequence, attempt, std::move(payload)};
-  while (from_socket_ && read_results()) {
+  for (int i = 0; i < most_rounds && from_socket_ && read_results(); ++i) {
   }
   if (from_socket_ && !is_over()) break_off("sent a result that it did not announce");
 }
@@ -248,7 +274,8 @@ void ring_road::drain(road_events& to) {
   if (is_over()) return;
   road_events& self = *this;
   lane_.drain(self);
-  while (read_results()) {
+  // Bounded, because a stray grandchild may still write there.
+  for (int i = 0; i < most_rounds && read_results(); ++i) {
   }
   if (!is_closed_) to.on_batch_end();
 }

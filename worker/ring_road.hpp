@@ -1,8 +1,8 @@
 // The road to a worker through shared memory (ring.hpp has the layout), with a socket pair beside it for the program,
 // for messages that find no room, and for the end of the worker.
 //
-// While the loop is awake it looks at the result ring without a system call (net/loop); asleep, it is woken through an
-// eventfd. Promises: as road.hpp; a result that a worker published is told even if the worker is dead.
+// While the loop is awake it looks at the result ring without a system call (net/loop); asleep, it is woken by a byte
+// on a socket pair, whose every use says by itself that it must not block: a worker cannot change that. Promises: as road.hpp; a result that a worker published is told even if the worker is dead.
 // Threads: the I/O thread only; blocks of results may be dropped in any. Must not know: whose jobs these are.
 #pragma once
 
@@ -35,7 +35,7 @@ class ring_road final : public road, private road_events, private net::poller {
   void send_job(std::uint64_t sequence, std::uint16_t attempt, const job_bytes& job) override;
   void flush() override;
 
-  bool take_back(std::uint64_t sequence) override { return lane_.take_back(sequence); }
+  bool take_back(std::uint64_t sequence) override;
   claim fate_of(std::uint64_t sequence) const override { return lane_.fate_of(sequence); }
   control_page& page() override { return lane_.page(); }
   /// True if the worker cannot write what the node writes (shared_memory.hpp).
@@ -69,6 +69,8 @@ class ring_road final : public road, private road_events, private net::poller {
   net::awaitable<void> run_lane();
   net::awaitable<void> watch_ring();
   bool read_results();
+  bool read_some_results();
+  net::awaitable<void> never();
   step read_one();
   step tell(const ring_frame& frame, byte_view here);
   step tell_from_arena(const ring_frame& frame);
@@ -80,8 +82,9 @@ class ring_road final : public road, private road_events, private net::poller {
   stream_road lane_;
   std::shared_ptr<halves> halves_;
   std::shared_ptr<argument_arena> arguments_;
-  net::descriptor wake_node_;
-  code::descriptor wake_worker_, node_end_;
+  net::pipe_socket wake_;
+  net::steady_timer ended_;  ///< never fires; cancelled by close()
+  code::descriptor worker_wake_;
   net::poll_list& loop_;
   ring_writer jobs_;
   ring_reader results_;

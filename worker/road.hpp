@@ -32,7 +32,7 @@ class job_bytes {
   job_bytes(byte_view first, byte_view second, block place = {}) {
     const std::size_t size = first.size() + second.size();
     if (size > largest_copied) {
-      large_ = place ? std::move(place) : warm_blocks().take(size);
+      large_ = place ? std::move(place) : size < block_pool::smallest ? block::on_heap(size) : warm_blocks().take(size);
       std::copy(first.begin(), first.end(), large_.writable().begin());
       std::copy(second.begin(), second.end(), large_.writable().begin() + static_cast<std::ptrdiff_t>(first.size()));
     } else {
@@ -55,7 +55,7 @@ class job_bytes {
 /// The kinds of road, as options name them: a ring where there is room for one, else a socket pair.
 enum class road_kind : std::uint8_t { automatic, ring, socket };
 
-/// What a road tells, from run(), from drain() and from the loop (net/loop); never from inside another function of it.
+/// What a road tells, from run(), from drain() and from the loop (net/loop); only on_broken also from send_job().
 class road_events {
  public:
   virtual ~road_events() = default;

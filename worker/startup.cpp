@@ -107,8 +107,8 @@ void remember_program() {
 
 ring_descriptors take_ring() {
   const bool has_arguments = ::fcntl(worker_arguments_fd, F_GETFD) >= 0;
-  return {made_private(worker_node_half_fd), made_private(worker_worker_half_fd), made_private(worker_wake_worker_fd),
-          made_private(worker_wake_node_fd), has_arguments ? made_private(worker_arguments_fd) : code::descriptor()};
+  return {made_private(worker_node_half_fd), made_private(worker_worker_half_fd), made_private(worker_wake_fd),
+          has_arguments ? made_private(worker_arguments_fd) : code::descriptor()};
 }
 
 void serve(bool has_ring) {

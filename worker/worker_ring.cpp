@@ -1,7 +1,7 @@
 #include "worker/worker_ring.hpp"
 
 #include <poll.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -21,9 +21,9 @@ shared_memory open_half(const code::descriptor& fd, std::size_t size, std::uint6
   return memory;
 }
 
-void clear(int eventfd) {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto got = ::read(eventfd, &count, sizeof count);
+void clear(int wake) {
+  char bytes[64];
+  [[maybe_unused]] const auto got = ::recv(wake, bytes, sizeof bytes, MSG_DONTWAIT);
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ bool worker_ring::wait_for_job() {
 
 /// False when the node has closed the road and all its jobs are done.
 bool worker_ring::sleep_until_job() {
-  pollfd watched[2] = {{fds_.wake_worker.get(), POLLIN, 0}, {pipe_.fd(), POLLRDHUP, 0}};
+  pollfd watched[2] = {{fds_.wake.get(), POLLIN, 0}, {pipe_.fd(), POLLRDHUP, 0}};
   for (bool is_closed = false;;) {
     worker_.sleeps.store(1, std::memory_order_seq_cst);
     const bool came = !jobs_.is_empty();
@@ -92,7 +92,7 @@ bool worker_ring::sleep_until_job() {
       return came;
     }
     if (::poll(watched, 2, -1) < 0 && errno != EINTR) return false;
-    if ((watched[0].revents & POLLIN) != 0) clear(fds_.wake_worker.get());
+    if (watched[0].revents != 0) clear(fds_.wake.get());
     is_closed = watched[1].revents != 0;
   }
 }
@@ -150,8 +150,8 @@ void worker_ring::wake_node() {
   const auto epoch = node_.epoch.load(std::memory_order_seq_cst);
   if (epoch % 2 == 0 || epoch == last_woken_) return;
   last_woken_ = epoch;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(fds_.wake_node.get(), &one, sizeof one);
+  const char one = 1;
+  [[maybe_unused]] const auto sent = ::send(fds_.wake.get(), &one, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 }  // namespace pp::worker

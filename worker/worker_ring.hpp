@@ -19,7 +19,7 @@ namespace pp::worker {
 
 /// What a worker is given besides its socket; `arguments` may be empty.
 struct ring_descriptors {
-  code::descriptor node_half, worker_half, wake_worker, wake_node, arguments;
+  code::descriptor node_half, worker_half, wake, arguments;
 };
 
 class worker_ring final : public worker_road {

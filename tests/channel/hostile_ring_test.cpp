@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <cstring>
 #include <functional>
@@ -34,8 +35,8 @@ class HostileRing : public ::testing::Test, protected road_events {
     wake();
   }
   void wake() {
-    const std::uint64_t one = 1;
-    ASSERT_EQ(::write(road.worker_ends().wake_node, &one, sizeof one), 8);
+    const char one = 1;
+    ASSERT_EQ(::send(road.worker_ends().wake, &one, 1, MSG_NOSIGNAL), 1);
     for (int i = 0; i < 5; ++i) step();
   }
   void step() {
@@ -144,6 +145,30 @@ TEST_F(HostileRing, AJobHeadThatNeverMovesStopsOnlyThatWorker) {
   while (s < 100'000) road.send_job(s++, 1, job_bytes(byte_view(bytes(3000))));
   step();
   EXPECT_NE(broken.find("does not pass the jobs"), std::string::npos) << broken;
+}
+
+TEST_F(HostileRing, AWorkerThatNeverReadsItsWakeUpsHoldsNobodyUp) {
+  const int theirs = road.worker_ends().wake;
+  ::fcntl(theirs, F_SETFL, 0);  // as user code may
+  for (std::uint64_t s = 3; s < 400; ++s) {
+    half().sleeps = 1;
+    road.send_job(s, 1, job_bytes(byte_view(bytes(30))));
+    for (int i = 0; i < 1000; ++i) {
+      half().sleeps = 1;
+      road.flush();
+    }
+  }
+  EXPECT_EQ(broken, "");
+}
+
+TEST_F(HostileRing, AFloodOfWakeUpsIsReadAwayAndNoMore) {
+  const char bytes_of_one[1000] = {};
+  for (int i = 0; i < 1000; ++i) {
+    static_cast<void>(::send(road.worker_ends().wake, bytes_of_one, sizeof bytes_of_one, MSG_NOSIGNAL | MSG_DONTWAIT));
+    if (i % 10 == 0) step();
+  }
+  publish(frame(20, place::here), 64);
+  EXPECT_EQ(results, 1);
 }
 
 TEST_F(HostileRing, AWorkerCannotWriteWhatTheNodeWrites) {

@@ -45,9 +45,8 @@ class worker_thread {
   worker_thread(const worker_descriptors& ends, answer_to answer)
       : pipe_(copy_of(ends.pipe)), control_(control_mapping::open(ends.control)), answer_(std::move(answer)) {
     if (ends.is_ring()) {
-      ring_.emplace(pipe_,
-                    ring_descriptors{copy_of(ends.node_half), copy_of(ends.worker_half), copy_of(ends.wake_worker),
-                                     copy_of(ends.wake_node), copy_of(ends.arguments)});
+      ring_.emplace(pipe_, ring_descriptors{copy_of(ends.node_half), copy_of(ends.worker_half), copy_of(ends.wake),
+                                            copy_of(ends.arguments)});
     }
     thread_ = std::thread([this] { run(); });
   }

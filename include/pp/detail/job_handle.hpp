@@ -38,6 +38,8 @@ class job_handle {
   };
   /// Requires: ready(). The view lives as long as the handle. Throws what the job's failure is.
   value_view value_or_throw() const;
+  /// Requires: ready(). Of the value; 0 for a failure.
+  std::size_t result_bytes() const noexcept;
   void read_output(std::string& out, std::string& err, std::uint64_t& out_dropped, std::uint64_t& err_dropped) const;
   std::string node() const;
   /// Requires: value_or_throw() gave a value. How long the worker took.
