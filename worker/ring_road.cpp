@@ -93,7 +93,7 @@ net::awaitable<void> ring_road::watch_ring() {
   for (;;) {
     while (!loop_.is_looked_after() && !is_over() && !arm()) poll();
     co_await wake_.async_wait(net::pipe_socket::wait_read, net::use_awaitable);
-    std::array<char, 256> bytes{};
+    std::array<char, 4096> bytes{};
     const auto got = ::recv(wake_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
     poll();
     if (got == 0) co_await never();  // the worker has closed it: the lane, or its exit, will tell
