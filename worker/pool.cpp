@@ -144,7 +144,7 @@ void pool::impl::on_worker_result(worker_id w, std::uint64_t sequence, handed_by
 }
 
 void pool::impl::release(job_ref j) {
-  payloads[j] = {};
+  payloads[j].reset();
   decide.release(j);
 }
 

@@ -96,14 +96,12 @@ net::awaitable<void> ring_road::watch_ring() {
     std::array<char, 4096> bytes{};
     const auto got = ::recv(wake_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT);
     poll();
-    if (got == 0) co_await never();  // the worker has closed it: the lane, or its exit, will tell
+    if (got != 0) continue;
+    // The worker has closed it: the lane, or its exit, will tell.
+    net::error_code ignored;
+    co_await ended_.async_wait(net::redirect_error(net::use_awaitable, ignored));
+    throw net::system_error(net::operation_aborted);
   }
-}
-
-net::awaitable<void> ring_road::never() {
-  net::error_code ignored;
-  co_await ended_.async_wait(net::redirect_error(net::use_awaitable, ignored));
-  throw net::system_error(net::operation_aborted);
 }
 
 void ring_road::close() noexcept {

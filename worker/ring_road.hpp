@@ -70,7 +70,6 @@ class ring_road final : public road, private road_events, private net::poller {
   net::awaitable<void> watch_ring();
   bool read_results();
   bool read_some_results();
-  net::awaitable<void> never();
   step read_one();
   step tell(const ring_frame& frame, byte_view here);
   step tell_from_arena(const ring_frame& frame);

@@ -44,6 +44,10 @@ class job_bytes {
 
   byte_view view() const { return large_ ? large_.view() : byte_view(small_.data(), small_.size()); }
   mutable_byte_view writable() { return large_ ? large_.writable() : mutable_byte_view(small_.data(), small_.size()); }
+  void reset() {
+    small_.reset();
+    large_ = {};
+  }
   /// Empty if the bytes are few enough to be copied.
   const block& large() const { return large_; }
 
