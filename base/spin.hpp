@@ -3,7 +3,8 @@
 // The rule: look for `full` (two wake-ups long; shorter is useless) only after there was work; a look that ended in a
 // long sleep halves the next one, a wait that a full look would have covered restores it. Between two looks the core is
 // given away; if it does not come back at once, somebody else needs it, and nobody looks for a while, longer each time.
-// So looking costs nothing on a busy machine. (docs/performance.md has the measurements.)
+// And after a heap of work nobody looks: the next heap is worth a wake-up, and the core is better used by whoever makes
+// it. So looking costs nothing on a busy machine. (docs/decisions/0009 has the measurements.)
 // Threads: one at a time.
 #pragma once
 
@@ -22,13 +23,19 @@ class spin_budget {
   static constexpr duration shortest = std::chrono::microseconds(20);  ///< below this it is off
   static constexpr duration shortest_rest = std::chrono::milliseconds(5);
   static constexpr duration longest_rest = std::chrono::seconds(1);
+  static constexpr unsigned heap = 16;  ///< things done in a row after which the next wait is spent asleep
 
   explicit spin_budget(duration full = full_by_default) : full_(full), now_(full) {}
 
   /// How long to look now; zero = not at all.
-  duration allowed(time_point at) const { return now_ < shortest || at < rests_until_ ? duration(0) : now_; }
+  duration allowed(time_point at) const {
+    return now_ < shortest || at < rests_until_ || work_ >= heap ? duration(0) : now_;
+  }
+  /// So many things were done since the last wait.
+  void on_work(unsigned amount) { work_ += amount; }
   /// What was waited for came, `waited` after the wait began, asleep or not.
   void on_waited(duration waited) {
+    work_ = 0;
     if (waited <= full_) {
       now_ = full_;
     } else if (now_ >= shortest) {
@@ -37,6 +44,7 @@ class spin_budget {
   }
   /// A look found what it was for.
   void on_found() {
+    work_ = 0;
     now_ = full_;
     rest_ = shortest_rest;
   }
@@ -50,6 +58,7 @@ class spin_budget {
   duration full_, now_;
   duration rest_ = shortest_rest;
   time_point rests_until_{};
+  unsigned work_ = 0;
 };
 
 /// Lets the other hyperthread run, then gives the core away if somebody wants it. False if it did not come back at once.

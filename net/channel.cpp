@@ -34,6 +34,7 @@ wire::frame_header header_of(wire::message_type type, std::uint64_t job, std::ui
 channel::channel(std::unique_ptr<byte_stream> stream, const limits& l)
     : stream_(std::move(stream)),
       limits_(l),
+      loop_(poll_list::of(stream_->get_executor())),
       writer_wake_(stream_->get_executor(), steady_timer::time_point::max()),
       drained_(stream_->get_executor(), steady_timer::time_point::max()) {}
 
@@ -277,7 +278,7 @@ bool channel::is_placed(const wire::frame_header& head) const {
 }
 
 std::size_t channel::parse(byte_view from, handler& to) {
-  std::size_t used = 0;
+  std::size_t used = 0, frames = 0;
   while (from.size() - used >= wire::frame_header_size && !closed_ && !placing_) {
     const auto head = wire::decode_frame_header(from.data() + used);
     if (!head) fail("malformed frame");
@@ -291,7 +292,9 @@ std::size_t channel::parse(byte_view from, handler& to) {
       to.on_message({*head, rest.first(taken), {}});
     }
     used += wire::frame_header_size + taken;
+    ++frames;
   }
+  loop_.note_work(frames);
   return used;
 }
 

@@ -21,6 +21,7 @@
 #include "base/block.hpp"
 #include "base/clock.hpp"
 #include "net/byte_stream.hpp"
+#include "net/loop.hpp"
 #include "wire/frame.hpp"
 
 namespace pp::net {
@@ -142,6 +143,7 @@ class channel {
 
   std::unique_ptr<byte_stream> stream_;
   limits limits_;
+  poll_list& loop_;
   steady_timer writer_wake_;  ///< never fires; cancelled when there is something to write
   steady_timer drained_;      ///< never fires; cancelled when the queue becomes empty or the channel ends
   bool closed_ = false;

@@ -1,6 +1,7 @@
 #include "net/loop.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <boost/asio/execution/context.hpp>
 #include "base/check.hpp"
@@ -51,6 +52,7 @@ void run(io_context& io, duration spin) {
     const bool worked = io.poll() > 0;
     if (list.poll() || worked) continue;
     const auto began = now();
+    budget.on_work(std::exchange(list.work_, 0U));
     if (list.bans_ == 0 && look(budget, [&] { return list.poll() || io.poll() > 0; })) continue;
     if (list.arm()) io.run_one();
     list.disarm();

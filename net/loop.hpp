@@ -40,6 +40,8 @@ class poll_list final : public asio::execution_context::service {
   /// A core belongs to a long job: no looking until every ban is lifted.
   void ban_spinning() { ++bans_; }
   void allow_spinning() { --bans_; }
+  /// So many messages were taken; after many the loop does not look (base/spin).
+  void note_work(std::size_t messages) { work_ += static_cast<unsigned>(messages); }
 
  private:
   friend void run(io_context& io, duration spin);
@@ -50,6 +52,7 @@ class poll_list final : public asio::execution_context::service {
 
   std::vector<poller*> all_;
   unsigned bans_ = 0;
+  unsigned work_ = 0;  ///< since the loop asked last
   bool is_looked_after_ = false;
 };
 

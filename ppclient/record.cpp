@@ -155,15 +155,25 @@ void record_pool::release(job_record* record) {
   give_back(record);
 }
 
-bool record_pool::wait(job_record& record, std::int64_t limit_ns) {
-  if (record.word.load(std::memory_order_acquire) == job_record::state_done) return true;
-  const auto is_done = [&] { return record.word.load(std::memory_order_acquire) == job_record::state_done; };
-  // One for each thread: what one of them waits for tells nothing about another one's jobs.
+namespace {
+
+/// One for each thread: what one of them waits for tells nothing about another one's jobs.
+spin_budget& budget_of_this_thread(duration full) {
   static thread_local spin_budget budget;
   static thread_local duration made_for = spin_budget::full_by_default;
-  if (made_for != spin_) budget = spin_budget(made_for = spin_);
+  if (made_for != full) budget = spin_budget(made_for = full);
+  return budget;
+}
+
+}  // namespace
+
+bool record_pool::wait(job_record& record, std::int64_t limit_ns) {
+  const auto is_done = [&] { return record.word.load(std::memory_order_acquire) == job_record::state_done; };
+  auto& budget = budget_of_this_thread(spin_);
+  budget.on_work(1);
+  if (is_done()) return true;
   const auto began = now();
-  const bool may_look = spin_ > duration(0) && (limit_ns < 0 || limit_ns > spin_.count());
+  const bool may_look = limit_ns < 0 || limit_ns > spin_.count();
   if (may_look && look(budget, is_done)) return true;
   const bool came = sleep_until_done(record, limit_ns);
   budget.on_waited(now() - began);

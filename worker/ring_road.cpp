@@ -194,13 +194,10 @@ bool ring_road::read_results() try { return read_some_results(); } catch (const 
 }
 
 bool ring_road::read_some_results() {
-  bool found = false;
-  for (int i = 0; i < most_results_at_once && !is_over(); ++i) {
-    const auto how = read_one();
-    found = found || how == step::told;
-    if (how != step::told) break;
-  }
-  return found;
+  int told = 0;
+  while (told < most_results_at_once && !is_over() && read_one() == step::told) ++told;
+  loop_.note_work(static_cast<std::size_t>(told));
+  return told > 0;
 }
 
 ring_road::step ring_road::read_one() {

@@ -57,6 +57,7 @@ bool worker_ring::read(pipe_message& message) {
   byte_view here;
   if (jobs_.next(frame, here) != ring_reader::status::frame) return false;
   is_holding_ = true;
+  budget_.on_work(1);
   return fetch(frame, here, message);
 }
 

@@ -53,6 +53,16 @@ TEST(SpinBudget, RestsWhenTheCoreIsNeededAndLongerEachTime) {
   EXPECT_EQ(b.allowed(at + spin_budget::shortest_rest), microseconds(100)) << "looking had paid again";
 }
 
+TEST(SpinBudget, IsNothingAfterAHeapOfWorkUntilTheNextWait) {
+  spin_budget b(microseconds(100));
+  b.on_work(spin_budget::heap - 1);
+  EXPECT_EQ(b.allowed(at), microseconds(100));
+  b.on_work(1);
+  EXPECT_EQ(b.allowed(at), duration(0));
+  b.on_waited(microseconds(50));
+  EXPECT_EQ(b.allowed(at), microseconds(100));
+}
+
 TEST(Look, AsksUntilItIsThere) {
   spin_budget b(std::chrono::seconds(60));
   int asked = 0;
