@@ -2,7 +2,8 @@
 // for messages that find no room, and for the end of the worker.
 //
 // While the loop is awake it looks at the result ring without a system call (net/loop); asleep, it is woken by a byte
-// on a socket pair, whose every use says by itself that it must not block: a worker cannot change that. Promises: as road.hpp; a result that a worker published is told even if the worker is dead.
+// on a socket pair, whose every use says by itself that it must not block: a worker cannot change that. Promises:
+// as road.hpp; a result that a worker published is told even if the worker is dead.
 // Threads: the I/O thread only; blocks of results may be dropped in any. Must not know: whose jobs these are.
 #pragma once
 

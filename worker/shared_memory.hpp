@@ -2,7 +2,8 @@
 //
 // Promises: nobody can change the file's size, so nobody can make touching the mapping kill (only a machine without
 // memory can); memory made for others to read can be mapped for writing by nobody but its maker (F_SEAL_FUTURE_WRITE,
-// Linux 5.1; on older kernels a worker that wants to can write it). Pages cost memory when first touched and are zero then. Must not know: what is in it.
+// Linux 5.1; on older kernels a worker that wants to can write it). Pages cost memory when first touched and are
+// zero then. Must not know: what is in it.
 #pragma once
 
 #include <cstddef>
