@@ -19,6 +19,7 @@ const char* known_text_of(errc e) {
     case errc::timed_out: return "the job's time limit passed";
     case errc::memory_limit: return "the job used more memory than it may";
     case errc::cancelled: return "the job was cancelled";
+    case errc::result_too_large: return "the job's result is longer than it may be";
     case errc::outcome_unknown: return "it is not known whether the job ran";
     case errc::refused: return "the other side does not hold the same key";
     case errc::version_mismatch: return "no protocol version in common";
@@ -69,7 +70,7 @@ class group_category final : public std::error_category {
   }
 };
 
-std::string describe(errc code, const job_error::details& d) {
+std::string describe(errc code, const job_report& d) {
   std::ostringstream out;
   if (!d.items.empty()) out << d.items << " (counted from 0): ";
   if (code == errc::job_threw) {
@@ -82,7 +83,7 @@ std::string describe(errc code, const job_error::details& d) {
     } else {
       out << "exit status " << d.exit_code;
     }
-    out << ", " << d.attempts << (d.attempts == 1 ? " attempt)" : " attempts)");
+    out << ", " << d.starts << (d.starts == 1 ? " attempt)" : " attempts)");
   } else {
     out << text_of(code) << (d.message.empty() ? "" : ": ") << d.message;
   }
@@ -106,6 +107,7 @@ const std::error_category& condition_category() noexcept {
   return instance;
 }
 
-job_error::job_error(errc code, details d) : error(code, describe(code, d)), details_(std::move(d)) {}
+job_error::job_error(errc code, job_report about)
+    : error(code, describe(code, about), std::make_shared<job_report>(about)) {}
 
 }  // namespace pp

@@ -116,7 +116,7 @@ void cluster::carry_out(const scheduler::action& a) {
 
 void cluster::send_local(const detail::job_record& record, std::uint16_t attempt) {
   try {
-    local_->send_job(record, attempt, images_[record.image]);
+    local_->send_job(record, attempt, link_context_.name_of(record), images_[record.image]);
   } catch (const error& e) {
     on_local_unfit(record.image, e.what());  // no descriptor left, for example: the job goes elsewhere, or later
   }
@@ -185,13 +185,25 @@ void cluster::describe_failure(detail::job_record& record, byte_view body, const
   const auto failure = wire::decode_failure(body);
   const auto f = failure ? *failure : wire::failure{0, 0, "", "the node sent a result that cannot be read"};
   const std::size_t from = e.err.size() > stderr_tail ? e.err.size() - stderr_tail : 0;
-  e.why = {f.type, f.what, node, e.err.substr(from), f.signal, f.exit_status, scheduler_.attempt(record.slot)};
+  job_report& why = e.report();
+  why.type = f.type;
+  why.message = f.what;
+  why.node = node;
+  why.stderr_tail = e.err.substr(from);
+  why.signal = f.signal;
+  why.exit_code = f.exit_status;
+  why.starts = scheduler_.attempt(record.slot);
+  why.pid = static_cast<int>(f.pid);
+  why.peak_memory = f.peak_memory;
+  why.cpu_time = std::chrono::milliseconds(f.cpu_ms);
+  why.run_time = std::chrono::microseconds(record.run_us);
+  for (const auto& c : f.causes) why.causes.push_back({c.type, c.what});
   e.text = f.what.empty() ? make_error_code(static_cast<errc>(record.code)).message() : f.what;
   if (!is_known(static_cast<errc>(record.code))) {
-    e.why.message = "unknown code " + std::to_string(record.code) + " from a newer node: " + f.what;
+    why.message = "unknown code " + std::to_string(record.code) + " from a newer node: " + f.what;
     record.code = static_cast<std::uint16_t>(errc::job_threw);
   }
-  if (static_cast<errc>(record.code) == errc::worker_crashed) e.why.attempts = scheduler_.crashes(record.slot);
+  if (static_cast<errc>(record.code) == errc::worker_crashed) why.starts = scheduler_.crashes(record.slot);
 }
 
 void cluster::finish(detail::job_record& record) {

@@ -30,8 +30,11 @@ void echo(job_record& record) {
     case errc::job_threw:
     case errc::worker_crashed:
     case errc::timed_out:
-    case errc::memory_limit: throw job_error(code, record.extra->why);
-    default: throw error(code, record.extra->text);
+    case errc::memory_limit:
+    case errc::cancelled:
+    case errc::result_too_large:
+    case errc::outcome_unknown: throw job_error(code, record.extra->report());
+    default: throw error(code, record.extra->text, record.extra->why);
   }
 }
 

@@ -317,12 +317,13 @@ void link::send_job(const detail::job_record& record, std::uint16_t attempt) {
     wire::encode_image({record.image, owner_.image(record.image).encoded()}, payload);
     channel_->send(wire::message_type::image, 0, 0, payload);
   }
-  std::array<std::uint8_t, wire::submit::size> head{};
-  wire::encode_submit({record.image, record.decoder, record.function, 0}, head.data());
+  const auto head = submit_head(record, record.image, context_.name_of(record));
   if (auto large = record.large_arguments()) {
-    channel_->send(wire::message_type::submit, record.id(), attempt, head, std::move(large));
+    channel_->send(wire::message_type::submit, record.id(), attempt, byte_view(head.data(), head.size()),
+                   std::move(large));
   } else {
-    channel_->send(wire::message_type::submit, record.id(), attempt, head, record.arguments());
+    channel_->send(wire::message_type::submit, record.id(), attempt, byte_view(head.data(), head.size()),
+                   record.arguments());
   }
   if (channel_->is_full()) {
     is_full_ = true;

@@ -44,6 +44,13 @@ struct link_context {
   const auth::keyring& keys;
   const net::tls_context& tls;
   std::array<std::uint8_t, 16> client_id{};
+
+  /// The name of a job of this client for ever: its records are used again, but never with the same id.
+  wire::job_id name_of(const detail::job_record& job) const {
+    wire::job_id name = client_id;
+    store_big_endian(name.data() + 8, job.id());
+    return name;
+  }
 };
 
 class link_owner {

@@ -16,17 +16,20 @@ void local::set_slots(unsigned slots) {
   if (slots > 0) credit_.set_share(slots);
 }
 
-void local::send_job(const detail::job_record& record, std::uint16_t attempt, const code::image& program) {
+void local::send_job(const detail::job_record& record, std::uint16_t attempt, const wire::job_id& name,
+                     const code::image& program) {
   auto& what = programs_[record.image];
   if (!what) what = program.as_launchable();
   const byte_view arguments = record.arguments();
   const worker::program named{what, {}};
-  std::array<std::uint8_t, wire::submit::size> head{};
-  wire::encode_submit({0, record.decoder, record.function, 0}, head.data());
+  const auto head = detail::submit_head(record, 0, name);
   const std::size_t size = head.size() + arguments.size();
   block place = size > worker::job_bytes::largest_copied ? pool_.place_for(named, size) : block();
   credit_.on_submit(size);
-  worker::pool_job job{record.id(), attempt, worker::job_bytes(head, arguments, std::move(place))};
+  worker::pool_job job{record.id(), attempt,
+                       worker::job_bytes(byte_view(head.data(), head.size()), arguments, std::move(place))};
+  if (const auto terms = record.terms(); !terms.empty())
+    job.terms = std::make_shared<const wire::terms>(wire::decode_terms(terms).value());
   pool_.submit(id_, named, std::move(job));
 }
 

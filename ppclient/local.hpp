@@ -30,7 +30,8 @@ class local final : private worker::pool_owner {
   std::uint32_t initial_credit() const { return credit_.initial(); }
   void set_slots(unsigned slots);
   unsigned slots() const { return pool_.slots(); }
-  void send_job(const detail::job_record& record, std::uint16_t attempt, const code::image& program);
+  void send_job(const detail::job_record& record, std::uint16_t attempt, const wire::job_id& name,
+                const code::image& program);
   void recall(std::uint64_t job) { pool_.recall(id_, job); }
   worker::pool_counters counters() const { return pool_.counters(); }
   /// Ends all workers. Await it before destruction.

@@ -30,7 +30,7 @@ struct chunk {
 
 // The error of a chunk that no item threw says which items it was about.
 [[noreturn]] void throw_with_items(const job_error& e, const chunk& c) {
-  job_error::details why{e.type(), e.message(), e.node(), e.stderr_tail(), e.signal(), e.exit_code(), e.attempts()};
+  job_report why = *e.job();
   const std::string last = std::to_string(c.first + c.count - 1);
   why.items = c.count == 1 ? "item " + last : "one of items " + std::to_string(c.first) + " to " + last;
   throw job_error(static_cast<errc>(e.code().value()), std::move(why));

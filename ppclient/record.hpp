@@ -20,6 +20,7 @@
 #include "base/clock.hpp"
 #include "pp/detail/payload.hpp"
 #include "pp/error.hpp"
+#include "wire/message.hpp"
 
 namespace pp::detail {
 
@@ -30,8 +31,14 @@ struct record_extra {
   std::size_t value_offset = 0;
   std::string out, err;
   std::uint64_t out_dropped = 0, err_dropped = 0;
-  std::string text;        ///< of a pp::error
-  job_error::details why;  ///< of a pp::job_error
+  std::string text;                 ///< of a pp::error
+  std::shared_ptr<job_report> why;  ///< of a failure
+  bytes terms;                      ///< wire/terms, as they are sent; empty for most jobs
+
+  job_report& report() {
+    if (!why) why = std::make_shared<job_report>();
+    return *why;
+  }
 };
 
 struct job_record {
@@ -63,6 +70,7 @@ struct job_record {
   byte_view arguments() const {
     return extra && extra->arguments ? extra->arguments.view() : byte_view(data.data(), data.size());
   }
+  byte_view terms() const { return extra ? byte_view(extra->terms) : byte_view(); }
   void forget_arguments() {
     if (extra) extra->arguments = {};
   }
@@ -71,6 +79,17 @@ struct job_record {
     return *extra;
   }
 };
+
+/// The beginning of a job's SUBMIT, up to its arguments.
+inline payload submit_head(const job_record& job, std::uint32_t image, const wire::job_id& id) {
+  const byte_view terms = job.terms();
+  std::array<std::uint8_t, wire::submit::size> fixed;
+  wire::encode_submit({image, job.decoder, job.function, static_cast<std::uint32_t>(terms.size()), id}, fixed.data());
+  payload head;
+  head.append(fixed.data(), fixed.size());
+  head.append(terms.data(), terms.size());
+  return head;
+}
 
 class record_pool {
  public:

@@ -119,8 +119,8 @@ void session::on_message(const net::message& m) {
 // Large arguments are received where the workers will find them.
 block session::place_for(const wire::frame_header& head, byte_view beginning, std::size_t size) {
   if (head.type == message_type::submit) {
-    const auto job = wire::decode_submit(beginning);
-    if (auto place = job ? place_in_arena(job->image, size) : block()) return place;
+    const auto image = load_big_endian<std::uint32_t>(beginning.data());  // the rest of it may not be here yet
+    if (auto place = place_in_arena(image, size)) return place;
   }
   return handler::place_for(head, beginning, size);
 }
@@ -171,6 +171,8 @@ void session::on_submit(const net::message& m) {
   worker::pool_job job;
   job.id = m.head.job;
   job.attempt = m.head.attempt;
+  if (head.terms_bytes > 0)
+    job.terms = std::make_shared<const wire::terms>(checked(wire::decode_terms(wire::terms_of(head, m.view)), "terms"));
   job.payload =
       m.owned ? worker::job_bytes(m.owned) : worker::job_bytes(m.view, {}, place_in_arena(head.image, m.view.size()));
   images_.on_job(head.image, std::move(job));

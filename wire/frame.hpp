@@ -38,6 +38,7 @@ enum class message_type : std::uint8_t {
   stats_query = 14,
   stats = 15,
   ready = 16,  // worker pipes only
+  drain = 17,
 };
 
 inline constexpr std::size_t frame_header_size = 16;

@@ -1,6 +1,9 @@
 #include "wire/message.hpp"
 
 #include <algorithm>
+#include <optional>
+
+#include "wire/terms.hpp"
 
 namespace pp::wire {
 namespace {
@@ -28,7 +31,7 @@ void encode_welcome(const welcome& m, bytes& to) {
   out.u64(m.longest_message);
   out.u16(m.machine);
   out.u8(m.isa_level);
-  out.u8(0);
+  out.u8(m.isolation);
   for (const auto* text : {&m.name, &m.version, &m.os, &m.glibc, &m.glibcxx, &m.cxxabi}) out.text(*text);
 }
 
@@ -42,7 +45,7 @@ result<welcome> decode_welcome(byte_view from) {
   m.longest_message = in.u64();
   m.machine = in.u16();
   m.isa_level = in.u8();
-  if (in.u8() != 0) return malformed();
+  m.isolation = in.u8();
   for (auto* text : {&m.name, &m.version, &m.os, &m.glibc, &m.glibcxx, &m.cxxabi}) *text = in.text();
   return whole(in, std::move(m));
 }
@@ -135,7 +138,8 @@ void encode_submit(const submit& m, std::uint8_t* to) {
   store_big_endian(to, m.image);
   store_big_endian(to + 4, m.decoder);
   store_big_endian(to + 12, m.function);
-  store_big_endian(to + 20, m.deadline_ms);
+  store_big_endian(to + 20, m.terms_bytes);
+  std::copy(m.id.begin(), m.id.end(), to + 24);
 }
 
 result<submit> decode_submit(byte_view from) {
@@ -144,7 +148,9 @@ result<submit> decode_submit(byte_view from) {
   m.image = load_big_endian<std::uint32_t>(from.data());
   m.decoder = load_big_endian<std::uint64_t>(from.data() + 4);
   m.function = load_big_endian<std::uint64_t>(from.data() + 12);
-  m.deadline_ms = load_big_endian<std::uint32_t>(from.data() + 20);
+  m.terms_bytes = load_big_endian<std::uint32_t>(from.data() + 20);
+  std::copy_n(from.data() + 24, m.id.size(), m.id.begin());
+  if (m.terms_bytes > max_terms_bytes || m.terms_bytes > from.size() - submit::size) return malformed();
   return m;
 }
 
@@ -193,12 +199,57 @@ result<result_parts> decode_result(byte_view from) {
   return m;
 }
 
+namespace {
+
+void put_ended_text(std::string_view text, bytes& to) {
+  text = text.substr(0, std::min(text.find('\0'), max_cause_text));
+  writer(to).raw(as_bytes(text));
+  to.push_back(0);
+}
+bytes encoded_causes(const std::vector<cause>& causes) {
+  bytes out;
+  for (std::size_t i = 0; i < causes.size() && i < max_causes; ++i) {
+    put_ended_text(causes[i].type, out);
+    put_ended_text(causes[i].what, out);
+  }
+  return out;
+}
+
+std::optional<std::string> take_ended_text(std::string_view& from) {
+  const auto end = from.find('\0');
+  if (end == std::string_view::npos) return std::nullopt;
+  std::string text(from.substr(0, end));
+  from.remove_prefix(end + 1);
+  return text;
+}
+bool read_causes(byte_view from, std::vector<cause>& to) {
+  auto rest = as_text(from);
+  while (!rest.empty() && to.size() < max_causes) {
+    auto type = take_ended_text(rest);
+    auto what = take_ended_text(rest);
+    if (!type || !what) return false;
+    to.push_back({std::move(*type), std::move(*what)});
+  }
+  return rest.empty();
+}
+
+}  // namespace
+
 void encode_failure(const failure& m, bytes& to) {
   writer out(to);
   out.u16(m.signal);
   out.u16(m.exit_status);
   out.text(m.type);
   out.text(m.what);
+  out.u32(m.pid);
+  out.u32(m.cpu_ms);
+  out.u64(m.peak_memory);
+  const bytes causes = encoded_causes(m.causes);
+  out.u32(static_cast<std::uint32_t>(causes.size()));
+  out.raw(causes);
+  const auto frames = std::min(m.stack.size(), max_stack);
+  out.u16(static_cast<std::uint16_t>(frames * sizeof(std::uint64_t)));
+  for (std::size_t i = 0; i < frames; ++i) out.u64(m.stack[i]);
 }
 
 result<failure> decode_failure(byte_view from) {
@@ -208,6 +259,13 @@ result<failure> decode_failure(byte_view from) {
   m.exit_status = in.u16();
   m.type = in.text();
   m.what = in.text();
+  m.pid = in.u32();
+  m.cpu_ms = in.u32();
+  m.peak_memory = in.u64();
+  const bool has_causes = read_causes(in.take(in.u32()), m.causes);
+  reader stack(in.take(in.u16()));
+  while (stack.rest().size() >= sizeof(std::uint64_t) && m.stack.size() < max_stack) m.stack.push_back(stack.u64());
+  if (!has_causes || !stack.finished()) return malformed();
   return whole(in, std::move(m));
 }
 
@@ -248,6 +306,13 @@ void encode_unsupported(const unsupported& m, bytes& to) { writer(to).u8(m.type)
 result<unsupported> decode_unsupported(byte_view from) {
   reader in(from);
   return whole(in, unsupported{in.u8()});
+}
+
+void encode_drain(const drain& m, bytes& to) { writer(to).u32(m.limit_ms); }
+
+result<drain> decode_drain(byte_view from) {
+  reader in(from);
+  return whole(in, drain{in.u32()});
 }
 
 }  // namespace pp::wire

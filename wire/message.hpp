@@ -1,7 +1,8 @@
 // The messages after the login and the bytes of each. All numbers big-endian; text = u16 length + ≤ 65,535 bytes.
 //
 //   WELCOME      node → client, first     u16 slots · u32 credit · u32 heartbeat ms · u32 dead ms · u64 longest message ·
-//                                         u16 machine (ELF e_machine) · u8 ISA level (x86-64-vN, 0 elsewhere) · u8 zero ·
+//                                         u16 machine (ELF e_machine) · u8 ISA level (x86-64-vN, 0 elsewhere) ·
+//                                         u8 isolation (0 none, 1 basic, 2 landlock, 3 sandbox) ·
 //                                         text name · text version · text os · text glibc · text glibcxx · text cxxabi
 //   CREDIT       node → client            i32 change of the number of jobs the client may have here at once
 //   IMAGE        client → node → worker   u32 index · manifest (code/manifest); the index stands for it on this channel
@@ -10,23 +11,28 @@
 //                                         1 zstd) · u8[3] zero · bytes
 //   UNFIT        node → client            u32 index · text reason; this node cannot run that image (jobs come back)
 //                worker → node            the same, index 0
-//   SUBMIT       client → node → worker   u32 image index · u64 decoder · u64 function · u32 deadline ms (0 none) · arguments
+//   SUBMIT       client → node → worker   u32 image index · u64 decoder · u64 function · u32 bytes of terms (0 = none) ·
+//                                         u8[16] job id · terms (wire/terms) · arguments
 //   RESULT       worker → node → client   u8 credit returned (0, 1, 2) · u8 flags (bit 0: output follows) · u16 code
 //                                         (0 = value, else errc or wire_code) · u32 run time µs ·
 //                                         [u32 out length · u32 err length · u64 out dropped · u64 err dropped · out · err] ·
-//                                         value bytes, or for code ≠ 0: u16 signal · u16 exit status · text type · text what
-//   CANCEL       client → node            u8 why (0 recall: only if not started, 1 cancel); answered by the job's RESULT
+//                                         value bytes, or for code ≠ 0: u16 signal · u16 exit status · text type · text what ·
+//                                         u32 pid · u32 CPU ms · u64 peak memory · u32 length · causes (type and what of each
+//                                         nested exception, each ended by a 0 byte) · u16 length · stack (u64 locations)
+//   CANCEL       client → node            u8 why (0 recall: only if not started, 1 cancel: at once); answered by the job's RESULT
 //   PING, PONG   both                     u64 token; PONG echoes it
 //   GOODBYE      both                     u16 reason (errc) · u32 drain ms · text; the sender takes nothing new
 //   UNSUPPORTED  both                     u8 type of the message that was not understood
 //   STATS_QUERY  client → node            nothing
 //   STATS        node → client            JSON text to the end
 //   READY        worker → node            nothing; the worker has its image and waits for jobs
+//   DRAIN        client → node            u32 limit ms (0 = the node's own); role admin: the node finishes what runs and ends
 //
 // decode_x checks everything it reads and never throws. docs/protocol.md says the same; a test compares the two.
 // Must not know: sockets, keys, time, what a job's bytes mean.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -49,6 +55,7 @@ struct welcome {
   std::uint64_t longest_message = 0;
   std::uint16_t machine = 0;
   std::uint8_t isa_level = 0;
+  std::uint8_t isolation = 0;  ///< what keeps jobs apart there; a higher number keeps more
   std::string name, version, os, glibc, glibcxx, cxxabi;
   bool operator==(const welcome&) const = default;
 };
@@ -84,13 +91,17 @@ struct unfit {
   bool operator==(const unfit&) const = default;
 };
 
-/// The fixed part of SUBMIT, 24 bytes; the arguments follow it.
+/// Names a job for ever, in all its attempts.
+using job_id = std::array<std::uint8_t, 16>;
+
+/// The fixed part of SUBMIT, 40 bytes; terms and arguments follow it.
 struct submit {
-  static constexpr std::size_t size = 24;
+  static constexpr std::size_t size = 40;
   std::uint32_t image = 0;
   std::uint64_t decoder = 0;
   std::uint64_t function = 0;
-  std::uint32_t deadline_ms = 0;
+  std::uint32_t terms_bytes = 0;
+  job_id id{};
   bool operator==(const submit&) const = default;
 };
 /// The fixed part of RESULT, 8 bytes.
@@ -109,11 +120,24 @@ struct output {
   std::uint64_t err_dropped = 0;
   byte_view out, err;
 };
+/// An exception that was nested in the one that a job threw.
+struct cause {
+  std::string type, what;
+  bool operator==(const cause&) const = default;
+};
+inline constexpr std::size_t max_causes = 16;
+inline constexpr std::size_t max_cause_text = 4096;  ///< of each type and each what; longer ones are cut
+inline constexpr std::size_t max_stack = 64;
 /// What stands behind a result_head whose code is not 0.
 struct failure {
   std::uint16_t signal = 0;
   std::uint16_t exit_status = 0;
   std::string type, what;
+  std::uint32_t pid = 0;                  ///< of the worker, on its node; 0 = not known
+  std::uint32_t cpu_ms = 0;               ///< that the job used, with its child processes
+  std::uint64_t peak_memory = 0;          ///< bytes, with its child processes; 0 = not known
+  std::vector<cause> causes = {};         ///< the outermost first
+  std::vector<std::uint64_t> stack = {};  ///< innermost first; code/location, 0 = outside of the program
   bool operator==(const failure&) const = default;
 };
 /// A RESULT taken apart; the views refer to the payload.
@@ -139,6 +163,9 @@ struct goodbye {
 struct unsupported {
   std::uint8_t type = 0;
 };
+struct drain {
+  std::uint32_t limit_ms = 0;
+};
 
 // encode_x appends the payload (without frame header) to `to`.
 void encode_welcome(const welcome& m, bytes& to);
@@ -155,6 +182,7 @@ void encode_cancel(const cancel& m, bytes& to);
 void encode_ping(const ping& m, bytes& to);  ///< PONG has the same payload
 void encode_goodbye(const goodbye& m, bytes& to);
 void encode_unsupported(const unsupported& m, bytes& to);
+void encode_drain(const drain& m, bytes& to);
 
 result<welcome> decode_welcome(byte_view from);
 result<credit> decode_credit(byte_view from);
@@ -162,7 +190,7 @@ result<image> decode_image(byte_view from);
 result<need> decode_need(byte_view from);
 result<chunk> decode_chunk(byte_view from);
 result<unfit> decode_unfit(byte_view from);
-/// The fixed part; the arguments are from.subspan(submit::size).
+/// The fixed part, whose terms are there in full; they begin at from[submit::size], the arguments behind them.
 result<submit> decode_submit(byte_view from);
 result<result_parts> decode_result(byte_view from);
 result<failure> decode_failure(byte_view from);
@@ -170,5 +198,14 @@ result<cancel> decode_cancel(byte_view from);
 result<ping> decode_ping(byte_view from);
 result<goodbye> decode_goodbye(byte_view from);
 result<unsupported> decode_unsupported(byte_view from);
+result<drain> decode_drain(byte_view from);
+
+/// Requires: `head` was decoded from `payload`.
+inline byte_view terms_of(const submit& head, byte_view payload) {
+  return payload.subspan(submit::size, head.terms_bytes);
+}
+inline byte_view arguments_of(const submit& head, byte_view payload) {
+  return payload.subspan(submit::size + head.terms_bytes);
+}
 
 }  // namespace pp::wire

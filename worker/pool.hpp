@@ -21,6 +21,7 @@
 #include "code/launchable.hpp"
 #include "net/asio.hpp"
 #include "wire/message.hpp"
+#include "wire/terms.hpp"
 #include "worker/road.hpp"
 
 namespace pp::worker {
@@ -34,7 +35,9 @@ struct program {
 struct pool_job {
   std::uint64_t id = 0;  ///< the owner's name for it, unique among its jobs here
   std::uint16_t attempt = 1;
-  job_bytes payload;  ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
+  job_bytes payload =
+      {};  ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
+  std::shared_ptr<const wire::terms> terms = nullptr;  ///< those in the payload; null for most jobs
 };
 
 /// What a pool tells its owner. Called from the I/O thread, never from inside submit() or recall(). May call submit() and

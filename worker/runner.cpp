@@ -61,7 +61,12 @@ std::uint32_t in_microseconds(duration length) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(passed, 0, std::numeric_limits<std::uint32_t>::max()));
 }
 
-wire::failure failure_in_words(std::string type, std::string what) { return {0, 0, std::move(type), std::move(what)}; }
+wire::failure failure_in_words(std::string type, std::string what) {
+  wire::failure why;
+  why.type = std::move(type);
+  why.what = std::move(what);
+  return why;
+}
 
 constexpr std::uint16_t number(errc e) { return static_cast<std::uint16_t>(e); }
 
@@ -125,7 +130,7 @@ runner::outcome runner::execute(byte_view payload) {
   const time_point start = now();
   const auto job = wire::decode_submit(payload);
   outcome how =
-      job ? call(*job, payload.subspan(wire::submit::size))
+      job ? call(*job, wire::arguments_of(*job, payload))
           : outcome{number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
   how.run_time = now() - start;
   if (how.code != wire::code_value) value_.clear();

@@ -85,11 +85,25 @@ class client {
   ///           What becomes of the job is told by the future, never here.
   /// Order:    none between jobs.
   template <class F, class... Args>
-  auto submit(F&& f, Args&&... args) -> future<detail::result_of<F, Args...>> {
+  requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto submit(F&& f, Args&&... args)
+      -> future<detail::result_of<F, Args...>> {
     detail::job_draft draft(*core_);
     const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
     return future<detail::result_of<F, Args...>>(draft.submit(code));
   }
+
+  /// The same for a job with settings of its own: client.submit({.timeout = 5s}, f, 42).
+  ///
+  /// Throws:   also pp::error(errc::bad_option) with the name of a setting that is out of its range.
+  template <class F, class... Args>
+  auto submit(const job_options& how, F&& f, Args&&... args) -> future<detail::result_of<F, Args...>> {
+    detail::job_draft draft(*core_);
+    const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
+    return future<detail::result_of<F, Args...>>(draft.submit(code, how));
+  }
+
+  /// Cancels every job with this job_options::group that is not done, as future::cancel() does. How many those were.
+  std::size_t cancel_group(const std::string& group);
 
   /// Calls `f` with every element of `range` on all nodes and waits for the results, in the order of the range.
   ///
@@ -134,6 +148,11 @@ class client {
   std::chrono::nanoseconds ping(const std::string& node, std::chrono::milliseconds limit);
   /// The node's own statistics as JSON text; like ping().
   std::string node_stats(const std::string& node, std::chrono::milliseconds limit);
+
+  /// Lets a node finish what runs there, give back what does not, and end: like SIGTERM to its ppserver. `limit`: how
+  /// long running jobs may take, 0 = its --drain-timeout. Needs options::role admin. Returns when it has agreed. Throws
+  /// as ping(), errc::refused if the key or the role does not allow it.
+  void drain(const std::string& node, std::chrono::milliseconds limit, std::chrono::milliseconds answer_limit);
 
   /// Ends local workers, says goodbye to the nodes; futures not done yet fail with errc::closed. May be called again.
   void close();

@@ -6,9 +6,13 @@
 /// Must not know: anything but the standard library.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 namespace pp {
 
@@ -21,11 +25,12 @@ enum class errc : std::uint16_t {
   no_nodes = 4,       ///< nothing to run on was found within options::no_nodes_timeout
 
   // Look at the job.
-  job_threw = 16,       ///< the job's own code threw; the exception is a pp::job_error
-  worker_crashed = 17,  ///< the worker process died while it ran the job, options::attempts times
-  timed_out = 18,       ///< the job's time limit passed
-  memory_limit = 19,    ///< the job used more memory than it may
-  cancelled = 20,       ///< the caller cancelled the job
+  job_threw = 16,         ///< the job's own code threw; the exception is a pp::job_error
+  worker_crashed = 17,    ///< the worker process died while it ran the job, options::attempts times
+  timed_out = 18,         ///< the job's time limit passed
+  memory_limit = 19,      ///< the job used more memory than it may
+  cancelled = 20,         ///< the caller cancelled the job
+  result_too_large = 21,  ///< the result was longer than job_options::max_result
 
   // Decide yourself.
   outcome_unknown = 32,  ///< a job that may run at most once was on a node that was lost
@@ -44,7 +49,7 @@ enum class errc : std::uint16_t {
 /// Groups of errc, for `if (e.code() == pp::condition::retryable)`.
 enum class condition {
   retryable = 1,   ///< disconnected, overloaded, shutting_down, no_nodes
-  job_failed = 2,  ///< job_threw, worker_crashed, timed_out, memory_limit, cancelled
+  job_failed = 2,  ///< job_threw, worker_crashed, timed_out, memory_limit, cancelled, result_too_large
   undecided = 3,   ///< outcome_unknown
   setup_problem =
       4,  ///< refused, version_mismatch, unfit_node, bad_message, closed, not_initialised, bad_option, not_shippable
@@ -57,44 +62,83 @@ inline std::error_condition make_error_condition(condition c) noexcept {
   return {static_cast<int>(c), condition_category()};
 }
 
+/// One exception of a chain that std::throw_with_nested made.
+struct exception_cause {
+  std::string type;     ///< demangled
+  std::string message;  ///< its what()
+};
+
+/// One start of a job. Times are by this machine's clock.
+struct job_attempt {
+  unsigned number = 1;
+  std::string node;     ///< name, "local" for this machine's own workers
+  std::string address;  ///< host:port, empty for "local"
+  std::chrono::system_clock::time_point sent{}, ended{};
+  std::string outcome;  ///< in words: "was killed by signal 11 (Segmentation fault)", "the node was lost", …
+  int pid = 0;          ///< of the worker on its node, 0 if not known
+  int signal = 0;       ///< that killed the worker, 0 if none
+  int exit_code = 0;    ///< of the worker, if it exited
+};
+
+/// All that is known about a job that failed. What is not known is empty or 0.
+struct job_report {
+  std::string id;             ///< 32 hexadecimal digits, the same in all attempts and for the job itself (pp::this_job)
+  std::string label;          ///< job_options::label
+  std::string function;       ///< name of the function in the program, as far as its symbol table has it
+  std::string node, address;  ///< where the last attempt ran; name "local" for this machine's own workers
+  int pid = 0;                ///< of the last worker, on its node
+  std::string type;           ///< demangled type of the exception, empty if there was none
+  std::string message;        ///< the exception's what(), or what happened in words
+  std::vector<exception_cause> causes;  ///< what was nested in it, outermost first
+  std::string items;                    ///< of a map whose worker died: "item 7" or "one of items 7 to 9"; else empty
+  int signal = 0;                       ///< that killed the worker, 0 if none
+  int exit_code = 0;                    ///< of the worker, if it exited
+  std::vector<std::string> stack;       ///< of a crash, innermost first, as far as the worker could still tell
+  std::string stderr_tail;              ///< the end of what the job wrote to stderr, at most 4 KiB
+  std::chrono::system_clock::time_point submitted{}, sent{}, ended{};  ///< sent: the last attempt
+  std::chrono::microseconds run_time{0}, cpu_time{0};                  ///< of the last attempt
+  std::uint64_t peak_memory = 0;                                       ///< of the last attempt, bytes
+  unsigned starts = 1;                                                 ///< how often it was started in all
+  std::vector<job_attempt> attempts;  ///< those that failed, oldest first; at most the first 16 and the last
+  std::string capsule;                ///< file it was saved to (options::capsule_dir)
+};
+
 /// Every error this library throws. `code()` is an errc; `what()` is one clear line that says what to do.
 class error : public std::system_error {
  public:
-  error(errc code, const std::string& text) : std::system_error(make_error_code(code), text), text_(text) {}
+  error(errc code, const std::string& text) : error(code, text, nullptr) {}
+  error(errc code, const std::string& text, std::shared_ptr<const job_report> job)
+      : std::system_error(make_error_code(code), text), text_(text), job_(std::move(job)) {}
 
   /// The line without the code's own words.
   const char* what() const noexcept override { return text_.c_str(); }
 
+  /// The job that failed, if this came out of a future; else null. Lives as long as the error or a copy of it.
+  const job_report* job() const noexcept { return job_.get(); }
+  /// All that is known, in lines for a person.
+  std::string report() const;
+  /// The same as a JSON object; docs/operations.md lists its keys.
+  std::string to_json() const;
+
  private:
   std::string text_;
+  std::shared_ptr<const job_report> job_;
 };
 
-/// A job that ended badly on a worker: it threw, or it took its worker down.
+/// A job that ended badly: it threw, took its worker down, met a limit, was cancelled, or its fate is not known.
 class job_error : public error {
  public:
-  struct details {
-    std::string type;         ///< demangled type of the exception, empty if the worker died
-    std::string message;      ///< the exception's what()
-    std::string node;         ///< name of the node, "local" for this machine's own workers
-    std::string stderr_tail;  ///< the end of what the job wrote to stderr, at most 4 KiB here
-    int signal = 0;           ///< the signal that killed the worker, 0 if none
-    int exit_code = 0;        ///< the worker's exit status if it exited
-    unsigned attempts = 1;    ///< how often the job was started
-    std::string items = {};   ///< of a map whose worker died: "item 7" or "one of items 7 to 9"; else empty
-  };
-  job_error(errc code, details d);
+  job_error(errc code, job_report about);
 
-  const std::string& type() const noexcept { return details_.type; }
-  const std::string& message() const noexcept { return details_.message; }
-  const std::string& node() const noexcept { return details_.node; }
-  const std::string& stderr_tail() const noexcept { return details_.stderr_tail; }
-  int signal() const noexcept { return details_.signal; }
-  int exit_code() const noexcept { return details_.exit_code; }
-  unsigned attempts() const noexcept { return details_.attempts; }
-  const std::string& items() const noexcept { return details_.items; }
-
- private:
-  details details_;
+  const std::string& type() const noexcept { return job()->type; }
+  const std::string& message() const noexcept { return job()->message; }
+  const std::string& node() const noexcept { return job()->node; }
+  const std::string& stderr_tail() const noexcept { return job()->stderr_tail; }
+  int signal() const noexcept { return job()->signal; }
+  int exit_code() const noexcept { return job()->exit_code; }
+  unsigned attempts() const noexcept { return job()->starts; }
+  const std::string& items() const noexcept { return job()->items; }
+  const std::vector<exception_cause>& causes() const noexcept { return job()->causes; }
 };
 
 }  // namespace pp

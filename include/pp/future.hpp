@@ -20,6 +20,8 @@ struct job_output {
   std::string err;                ///< stderr
   std::uint64_t out_dropped = 0;  ///< bytes left out of the middle
   std::uint64_t err_dropped = 0;
+  /// True if something was left out.
+  bool truncated() const { return out_dropped > 0 || err_dropped > 0; }
 };
 
 template <class R>
@@ -54,6 +56,12 @@ class [[nodiscard]] future {
   }
   /// True if get() would not block.
   bool ready() const noexcept { return job_.ready(); }
+
+  /// Gives the job up: get() throws pp::job_error(errc::cancelled), at once, unless the job was done before. If it runs,
+  /// it is ended on its node with all processes that it started: SIGTERM, and SIGKILL after 2 s. Returns at once.
+  void cancel() const { job_.cancel(); }
+  /// 32 hexadecimal digits, the same in all attempts; the job itself sees them as pp::this_job::id().
+  std::string id() const { return job_.id(); }
 
   /// Waits, then tells what the job printed. Call before get().
   job_output output() const {

@@ -1,4 +1,4 @@
-/// Every setting of a client: unit, default, range, and what a larger value costs.
+/// Every setting of a client and of a job: unit, default, range, and what a larger value costs.
 ///
 /// Threads: plain values. Every setting that has an environment variable takes it only where the program left the default.
 #pragma once
@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,67 @@ struct local_workers {
   static constexpr local_workers automatic() { return {automatic_value}; }
   constexpr bool is_automatic() const { return count == automatic_value; }
   int count;
+};
+
+/// What becomes of what a job prints.
+enum class output : std::uint8_t {
+  usual,  ///< echo, unless options::echo_output is off; then keep
+  echo,   ///< get() writes it to this process's stdout and stderr, and future::output() has it
+  keep,   ///< future::output() has it
+  drop,   ///< it is not sent back
+};
+
+/// What keeps the jobs of a node from its user's files, its secret and each other; docs/security.md says what each means.
+enum class isolation : std::uint8_t { none = 0, basic = 1, landlock = 2, sandbox = 3 };
+
+/// What an authenticated client may do. A key may allow less than all.
+enum class role : std::uint8_t {
+  submit = 1,   ///< run jobs
+  observe = 2,  ///< ask for statistics only
+  admin = 3,    ///< run jobs, and drain nodes
+};
+
+/// Every setting of one job. What is left at its default is taken from options::job.
+///
+/// Values outside their range throw pp::error(errc::bad_option) with the name, from submit() or from the client's
+/// constructor.
+struct job_options {
+  /// Longest run of one attempt, by the clock. 0 = no limit, else 1 ms to 24 days. The job and all processes it started
+  /// are ended, and the future fails with errc::timed_out, at once and without another attempt.
+  std::chrono::milliseconds timeout{0};
+  /// The same for CPU time, its child processes included; looked at every 100 ms.
+  std::chrono::milliseconds cpu_time{0};
+  /// Most memory of the job with its child processes, in bytes. 0 = what the node allows (ppserver --memory); never more
+  /// than that. A job above it is ended and fails with errc::memory_limit; looked at every 100 ms. At least 1 MiB.
+  std::uint64_t memory = 0;
+  /// Longest encoded result in bytes, 0 = 1 GiB. A longer one fails with errc::result_too_large.
+  std::uint64_t max_result = 0;
+  /// How often it is started in all if its worker dies, 0 = options::attempts. Range 1..1000. The loss of a node does not
+  /// count.
+  unsigned attempts = 0;
+  /// Once sent to a node it is never sent again: if what became of it cannot be known, it fails with
+  /// errc::outcome_unknown.
+  bool at_most_once = false;
+  /// It may be run twice at a time on purpose: a copy is started elsewhere when its node is silent. The first result
+  /// counts. Not together with at_most_once.
+  bool idempotent = false;
+  /// Jobs with more go first, whatever they wait for: here, and on their node. Range -100..100.
+  int priority = 0;
+  /// For people: in errors, statistics and logs. At most 255 bytes.
+  std::string label;
+  /// Jobs to be cancelled together: client::cancel_group. Any text.
+  std::string group;
+  /// Only on the node with this name, id or address; "local" means this machine's own workers.
+  std::string node;
+  /// Only on nodes whose name or address matches one of these patterns ("gpu*, 10.0.0.?"; * ? [] as in a shell); a pattern
+  /// behind an exclamation mark excludes ("!slow*").
+  std::string nodes;
+  /// Only on nodes that keep jobs apart at least so well.
+  pp::isolation isolation = pp::isolation::none;
+  /// Variables that the job sees beside its worker's; gone when it has ended. Names that begin with PP_ or LD_ are
+  /// refused. 60 KiB at most in all.
+  std::map<std::string, std::string> environment;
+  pp::output output = pp::output::usual;
 };
 
 struct options {
@@ -72,6 +134,17 @@ struct options {
 
   /// get() writes what the job printed to this process's stdout and stderr, as Parallel Python does. Default on.
   bool echo_output = true;
+
+  /// What holds for every job that does not say otherwise.
+  job_options job;
+
+  /// A job that crashed, was ended for a limit, or threw is saved here as a capsule, one file each, for
+  /// `ppclient replay FILE`: its arguments, environment and report. Empty = not. The directory must exist; files are
+  /// readable by this user only.
+  std::string capsule_dir;
+
+  /// What this client asks nodes to be allowed to do.
+  pp::role role = pp::role::submit;
 };
 
 /// Every setting of client::map.
@@ -79,6 +152,9 @@ struct map_options {
   /// Items that travel together as one job. 0 = automatic: few at first, then as many as take some milliseconds, never so
   /// many that slots idle at the end. Range 0..2^30; a larger number saves overhead and costs balance.
   std::size_t chunk = 0;
+
+  /// Of the jobs that carry the items.
+  job_options job = {};
 };
 
 }  // namespace pp

@@ -6,3 +6,4 @@
 #include "pp/future.hpp"
 #include "pp/init.hpp"
 #include "pp/options.hpp"
+#include "pp/this_job.hpp"

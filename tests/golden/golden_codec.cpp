@@ -7,6 +7,7 @@
 #include "wire/announce.hpp"
 #include "wire/login.hpp"
 #include "wire/message.hpp"
+#include "wire/terms.hpp"
 
 namespace pp::test {
 namespace {
@@ -135,7 +136,8 @@ std::optional<decoded> datagram(byte_view raw) {
 
 void tell_welcome(const wire::welcome& m, fields& f) {
   f("slots", m.slots)("credit", m.credit)("heartbeat_ms", m.heartbeat_ms)("dead_ms", m.dead_ms);
-  f("longest_message", m.longest_message)("machine", m.machine)("isa_level", m.isa_level)("name", m.name);
+  f("longest_message", m.longest_message)("machine", m.machine)("isa_level", m.isa_level)("isolation", m.isolation)(
+      "name", m.name);
   f("version", m.version)("os", m.os)("glibc", m.glibc)("glibcxx", m.glibcxx)("cxxabi", m.cxxabi);
 }
 void tell_credit(const wire::credit& m, fields& f) { f("change", m.change); }
@@ -149,17 +151,53 @@ void tell_unfit(const wire::unfit& m, fields& f) { f("index", m.index)("reason",
 void tell_cancel(const wire::cancel& m, fields& f) { f("why", static_cast<int>(m.why)); }
 void tell_ping(const wire::ping& m, fields& f) { f("token", m.token); }
 void tell_goodbye(const wire::goodbye& m, fields& f) { f("reason", m.reason)("drain_ms", m.drain_ms)("text", m.text); }
+void tell_drain(const wire::drain& m, fields& f) { f("limit_ms", m.limit_ms); }
 void tell_unsupported(const wire::unsupported& m, fields& f) { f("type", m.type); }
+
+/// Texts each ended by a 0 byte, as one hexadecimal string.
+std::string ended_texts(const std::vector<std::string>& texts) {
+  bytes all;
+  for (const auto& text : texts) {
+    all.insert(all.end(), text.begin(), text.end());
+    all.push_back(0);
+  }
+  return to_hex(all);
+}
+
+void tell_terms(const wire::terms& t, fields& f) {
+  f("timeout_ms", t.timeout_ms)("cpu_ms", t.cpu_ms)("memory", t.memory)("max_result", t.max_result);
+  f("priority", t.priority + 128)("term_flags", (t.at_most_once ? 1 : 0) + (t.drops_output ? 2 : 0))("label", t.label);
+  const auto environment = ended_texts(t.environment);
+  f("env_length", environment.size() / 2)("environment", environment);
+}
+
+void tell_failure(const wire::failure& why, fields& f) {
+  f("signal", why.signal)("exit_status", why.exit_status)("type", why.type)("what", why.what);
+  f("pid", why.pid)("cpu_ms", why.cpu_ms)("peak_memory", why.peak_memory);
+  std::vector<std::string> texts;
+  for (const auto& c : why.causes) texts.insert(texts.end(), {c.type, c.what});
+  const auto causes = ended_texts(texts);
+  f("causes_length", causes.size() / 2)("causes", causes)("stack_length", 8 * why.stack.size());
+  bytes stack;
+  for (const auto frame : why.stack) writer(stack).u64(frame);
+  f("stack", stack);
+}
 
 std::optional<decoded> submit(byte_view raw) {
   const auto m = wire::decode_submit(raw);
   if (!m) return std::nullopt;
-  const auto arguments = raw.subspan(wire::submit::size);
+  const auto arguments = wire::arguments_of(*m, raw);
   fields f;
-  f("image", m->image)("decoder", m->decoder)("function", m->function)("deadline_ms", m->deadline_ms)("arguments",
-                                                                                                      arguments);
+  f("image", m->image)("decoder", m->decoder)("function", m->function)("terms", m->terms_bytes)("job_id", m->id);
   bytes encoded(wire::submit::size);
   wire::encode_submit(*m, encoded.data());
+  if (m->terms_bytes > 0) {
+    const auto t = wire::decode_terms(wire::terms_of(*m, raw));
+    if (!t) return std::nullopt;
+    tell_terms(*t, f);
+    wire::encode_terms(*t, encoded);
+  }
+  f("arguments", arguments);
   encoded.insert(encoded.end(), arguments.begin(), arguments.end());
   return decoded{f.list, encoded};
 }
@@ -185,7 +223,7 @@ std::optional<decoded> result_message(byte_view raw) {
   }
   const auto why = wire::decode_failure(m->body);
   if (!why) return std::nullopt;
-  f("signal", why->signal)("exit_status", why->exit_status)("type", why->type)("what", why->what);
+  tell_failure(*why, f);
   wire::encode_failure(*why, encoded);
   return decoded{f.list, encoded};
 }
@@ -239,6 +277,7 @@ const std::map<std::string, codec>& codecs() {
       {"STATS_QUERY", nothing},
       {"STATS", stats},
       {"READY", nothing},
+      {"DRAIN", plain(wire::decode_drain, wire::encode_drain, tell_drain)},
       {"MANIFEST", manifest},
   };
   return all;

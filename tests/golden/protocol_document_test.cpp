@@ -69,6 +69,7 @@ TEST(ProtocolDocument, MessageNumbersAreThoseOfTheCode) {
       {"STATS_QUERY", message_type::stats_query},
       {"STATS", message_type::stats},
       {"READY", message_type::ready},
+      {"DRAIN", message_type::drain},
   };
   const auto& rows = document().with_heading("number");
   ASSERT_EQ(rows.size(), expected.size());
@@ -90,6 +91,7 @@ TEST(ProtocolDocument, CodesAreThoseOfTheCode) {
       {"timed_out", static_cast<int>(errc::timed_out)},
       {"memory_limit", static_cast<int>(errc::memory_limit)},
       {"cancelled", static_cast<int>(errc::cancelled)},
+      {"result_too_large", static_cast<int>(errc::result_too_large)},
       {"outcome_unknown", static_cast<int>(errc::outcome_unknown)},
       {"refused", static_cast<int>(errc::refused)},
       {"version_mismatch", static_cast<int>(errc::version_mismatch)},

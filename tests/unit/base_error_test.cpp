@@ -33,20 +33,25 @@ TEST(Error, SaysItsLineAndNothingElse) {
 }
 
 TEST(JobError, NamesTypeTextNodeAndStderr) {
-  const job_error e(errc::job_threw, {"std::runtime_error", "no luck", "node-a", "last words"});
+  job_report about;
+  about.type = "std::runtime_error";
+  about.message = "no luck";
+  about.node = "node-a";
+  about.stderr_tail = "last words";
+  const job_error e(errc::job_threw, about);
   EXPECT_STREQ(e.what(), "the job threw std::runtime_error: no luck [node node-a]; stderr ends: last words");
 }
 
 TEST(JobError, NamesTheSignalAndTheAttempts) {
-  job_error::details d;
+  job_report d;
   d.signal = 11;
-  d.attempts = 3;
+  d.starts = 3;
   const job_error e(errc::worker_crashed, d);
   EXPECT_STREQ(e.what(), "the worker died while running the job (signal 11 SIGSEGV, 3 attempts)");
 }
 
 TEST(JobError, NamesTheItemsOfAMapItIsAbout) {
-  job_error::details d;
+  job_report d;
   d.exit_code = 3;
   d.items = "one of items 7 to 9";
   const job_error e(errc::worker_crashed, d);

@@ -4,6 +4,7 @@
 #include "pp/detail/callable.hpp"
 #include "pp/detail/job_handle.hpp"
 #include "pp/detail/payload.hpp"
+#include "pp/options.hpp"
 
 namespace pp::detail {
 
@@ -21,6 +22,8 @@ class job_draft {
   payload& arguments() noexcept;
   /// Sends it. Throws pp::error(errc::not_shippable) or errc::closed.
   job_handle submit(const call_code& code);
+  /// With settings of its own. Throws also errc::bad_option.
+  job_handle submit(const call_code& code, const job_options& how);
 
  private:
   client_core& core_;

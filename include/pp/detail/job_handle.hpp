@@ -32,6 +32,9 @@ class job_handle {
   void wait() const;
   bool wait_for(std::chrono::nanoseconds limit) const;
 
+  void cancel() const;
+  std::string id() const;
+
   struct value_view {
     const std::uint8_t* data;
     std::size_t size;

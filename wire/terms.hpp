@@ -1,0 +1,46 @@
+// What a caller says about one job beside its arguments: limits, priority, label, environment.
+//
+//   0   u32 timeout ms      wall time of one run, 0 = none
+//   4   u32 cpu ms          CPU time of one run with its child processes, 0 = none
+//   8   u64 memory          bytes one run may use with its child processes, 0 = what the node allows
+//   16  u64 max result      longest result in bytes, 0 = 1 GiB
+//   24  u8  priority        128 = the usual; more goes first
+//   25  u8  flags           bit 0: at most once; bit 1: what it prints is not wanted
+//   26  text label          for people, at most 255 bytes
+//   …   u16 length · environment: NAME=value each ended by a 0 byte
+//
+// Most jobs have none of it and carry no terms. Must not know: sockets, time, what a job's bytes mean.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/result.hpp"
+
+namespace pp::wire {
+
+inline constexpr std::uint32_t max_terms_bytes = 64 * 1024;
+inline constexpr std::size_t max_label = 255;
+inline constexpr std::size_t max_environment_bytes = 60 * 1024;  ///< the names and values of one job together
+
+struct terms {
+  std::uint32_t timeout_ms = 0;
+  std::uint32_t cpu_ms = 0;
+  std::uint64_t memory = 0;
+  std::uint64_t max_result = 0;
+  std::int8_t priority = 0;
+  bool at_most_once = false;
+  bool drops_output = false;
+  std::string label;
+  std::vector<std::string> environment;  ///< NAME=value
+  bool operator==(const terms&) const = default;
+};
+
+/// Appends to `to`. Requires: the limits above are kept.
+void encode_terms(const terms& m, bytes& to);
+/// Nothing at all gives the terms of a job that has none.
+result<terms> decode_terms(byte_view from);
+
+}  // namespace pp::wire
