@@ -18,6 +18,7 @@
 
 #include "code/descriptor.hpp"
 #include "worker/launch_child.hpp"
+#include "worker/sandbox.hpp"
 
 #if defined(__GLIBC__)
 // The thread sanitizer of later compilers takes clone() for a fork, which this is not.
@@ -87,7 +88,8 @@ class prepared_order {
       : arguments_{plan.name.empty() ? "pp-worker" : plan.name},
         path_(plan.program_path.empty() ? "/proc/self/fd/" + std::to_string(worker_program_fd) : plan.program_path),
         argument_pointers_(pointers(arguments_)),
-        environment_pointers_(pointers(plan.environment)) {
+        environment_pointers_(pointers(plan.environment)),
+        confinement_(confine(plan)) {
     order_.path = path_.c_str();
     order_.arguments = argument_pointers_.data();
     order_.environment = environment_pointers_.data();
@@ -98,11 +100,15 @@ class prepared_order {
     plan_limits(plan.settings);
     plan_user(plan);
     order_.parent = ::getpid();
+    order_.parent_handle = confinement_.parent_handle.get();
+    order_.ruleset = confinement_.ruleset.get();
+    order_.filter = confinement_.filter.len > 0 ? &confinement_.filter : nullptr;
   }
   prepared_order(const prepared_order&) = delete;
   prepared_order& operator=(const prepared_order&) = delete;
 
   launch_order& operator*() { return order_; }
+  int namespaces() const { return confinement_.namespaces; }
 
  private:
   void give(int source, int target) {
@@ -158,8 +164,13 @@ class prepared_order {
   std::string path_;
   std::vector<char*> argument_pointers_, environment_pointers_;
   std::array<code::descriptor, 12> sources_;
+  confinement confinement_;
   launch_order order_;
 };
+
+constexpr const char* why_no_namespaces =
+    "a worker cannot get namespaces of its own (see the sysctls user.max_user_namespaces and "
+    "kernel.unprivileged_userns_clone, and AppArmor's)";
 
 std::string why_not_executed(int error) {
   switch (error) {
@@ -204,7 +215,7 @@ pid_t carry_out(launch_order& order, int namespaces) {
     pid = PP_CLONE(run_launch_order, stack.top(), CLONE_VM | CLONE_VFORK | SIGCHLD | namespaces, &order);
     if (pid < 0) error = errno;
   }
-  if (pid < 0) fail(error, why_not_started(launch_step::clone, error));
+  if (pid < 0) fail(error, namespaces != 0 ? why_no_namespaces : why_not_started(launch_step::clone, error));
   if (order.error == 0) return pid;
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
@@ -215,7 +226,7 @@ pid_t carry_out(launch_order& order, int namespaces) {
 
 pid_t launch(const spawn_plan& plan) {
   prepared_order order(plan);
-  return carry_out(*order, 0);
+  return carry_out(*order, order.namespaces());
 }
 
 void rehearse_launch(const launch_settings& settings) {
@@ -223,7 +234,7 @@ void rehearse_launch(const launch_settings& settings) {
   plan.settings = settings;
   prepared_order order(plan);
   (*order).path = nullptr;
-  const pid_t pid = carry_out(*order, 0);
+  const pid_t pid = carry_out(*order, order.namespaces());
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
 }

@@ -15,6 +15,7 @@
 #include "base/check.hpp"
 #include "net/deadline.hpp"
 #include "worker/control.hpp"
+#include "worker/first_process.hpp"
 
 namespace pp::worker {
 namespace {
@@ -31,9 +32,10 @@ std::optional<net::descriptor> open_pidfd(pid_t pid, const net::executor& ex, bo
   return std::nullopt;
 }
 
-exit_state from_siginfo(const siginfo_t& info) {
-  if (info.si_code == CLD_EXITED) return {true, 0, info.si_status};
-  return {true, info.si_status, 0};
+exit_state from_siginfo(const siginfo_t& info, bool is_first) {
+  if (info.si_code != CLD_EXITED) return {true, info.si_status, 0};
+  const int meant = is_first ? signal_of_status(info.si_status) : 0;
+  return meant != 0 ? exit_state{true, meant, 0} : exit_state{true, 0, info.si_status};
 }
 
 // -1: no such child; 0: still running; 1: ended.
@@ -79,6 +81,17 @@ void add_unless_set(std::vector<std::string>& to, const std::string& name, const
   if (std::none_of(to.begin(), to.end(), same)) to.push_back(name + "=" + value);
 }
 
+void make_environment_of(const job_user& user, std::vector<std::string>& variables) {
+  const auto names_him = [](const std::string& v) {
+    const auto name = name_of(v);
+    return name == "HOME" || name == "USER" || name == "LOGNAME" || name == "SHELL";
+  };
+  std::erase_if(variables, names_him);
+  for (const auto& [name, value] : {std::pair{"HOME=", user.home}, std::pair{"USER=", user.name},
+                                    std::pair{"LOGNAME=", user.name}, std::pair{"SHELL=", user.shell}})
+    variables.push_back(name + value);
+}
+
 }  // namespace
 
 std::string describe(const exit_state& how) {
@@ -90,12 +103,13 @@ std::string describe(const exit_state& how) {
 
 process process::spawn(const spawn_plan& plan, net::executor ex, bool use_pidfd) {
   const pid_t pid = launch(plan);
-  return process(pid, open_pidfd(pid, ex, use_pidfd));
+  return process(pid, open_pidfd(pid, ex, use_pidfd), plan.settings.level == isolation_level::sandbox);
 }
 
 process::process(process&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
       ended_(std::move(other.ended_)),
+      is_first_(other.is_first_),
       reaped_(std::exchange(other.reaped_, true)) {}
 
 process::~process() { PP_ASSERT(reaped_ || pid_ < 0); }
@@ -125,7 +139,7 @@ exit_state process::reap() noexcept {
   siginfo_t info;
   if (look(pid_, info, WNOWAIT) < 0) return {};
   ::kill(-pid_, SIGKILL);
-  return look(pid_, info, 0) > 0 ? from_siginfo(info) : exit_state{};
+  return look(pid_, info, 0) > 0 ? from_siginfo(info, is_first_) : exit_state{};
 }
 
 std::vector<std::string> worker_environment(const std::vector<std::string>& own, const environment_plan& plan,
@@ -136,6 +150,7 @@ std::vector<std::string> worker_environment(const std::vector<std::string>& own,
     const bool named = std::find(plan.pass.begin(), plan.pass.end(), name) != plan.pass.end();
     if (!never_passes(name) && (named || always_passes(name))) out.push_back(variable);
   }
+  if (plan.user != nullptr) make_environment_of(*plan.user, out);
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
     add_unless_set(out, name, "1");
   if (!plan.library_path.empty()) out.push_back("LD_LIBRARY_PATH=" + plan.library_path);

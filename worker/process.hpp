@@ -52,18 +52,21 @@ class process {
   void abandon() noexcept { reaped_ = true; }
 
  private:
-  process(pid_t pid, std::optional<net::descriptor> ended) : pid_(pid), ended_(std::move(ended)) {}
+  process(pid_t pid, std::optional<net::descriptor> ended, bool is_first)
+      : pid_(pid), ended_(std::move(ended)), is_first_(is_first) {}
 
   pid_t pid_ = -1;
   std::optional<net::descriptor> ended_;  ///< a pidfd; none on kernels before 5.3
+  bool is_first_ = false;                 ///< of its own process ids (first_process.hpp)
   bool reaped_ = false;
 };
 
 /// What a worker's environment is made from.
 struct environment_plan {
-  std::vector<std::string> pass;  ///< names added to the allow-list
-  std::string library_path;       ///< LD_LIBRARY_PATH, left out if empty
-  bool has_ring = false;          ///< the descriptors of a ring are given
+  std::vector<std::string> pass;   ///< names added to the allow-list
+  std::string library_path;        ///< LD_LIBRARY_PATH, left out if empty
+  bool has_ring = false;           ///< the descriptors of a ring are given
+  const job_user* user = nullptr;  ///< HOME, USER, LOGNAME and SHELL are this one's; null = they pass
 };
 /// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never
 /// pass, not even by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has

@@ -18,6 +18,7 @@
 
 #include "base/block_pool.hpp"
 #include "code/image.hpp"
+#include "worker/first_process.hpp"
 #include "worker/runner.hpp"
 #include "worker/worker_ring.hpp"
 
@@ -142,6 +143,7 @@ void run_worker(const worker_start& start) {
   die_with(start.node);
   ::close(worker_program_fd);
   restore_signals();
+  take_signals_of_first_process();
   ::prctl(PR_SET_NAME, "pp-worker");
   offer_to_oom_killer();
   warm_blocks().keep_at_most(kept_for_payloads);
