@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "auth/key_places.hpp"
 #include "base/cpus.hpp"
 #include "base/log.hpp"
 #include "code/fit.hpp"
@@ -240,6 +241,7 @@ void cluster::start_local(unsigned slots) {
   o.slots = slots;
   o.spin = options_.spin;
   o.road = road_;
+  o.launch.protected_paths = auth::places_of_keys(keys_.origin);
   local_ = std::make_unique<local>(executor_, self, o);
   local_node_ = scheduler_.on_node_ready(slots);
   link_of_node_.resize(local_node_ + 1);

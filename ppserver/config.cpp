@@ -39,7 +39,7 @@ struct raw_options {
   std::optional<std::string> pickle_protocol, socket_timeout;
   unsigned workers = 0;
   std::uint64_t idle_s = 0, drain_s = 60, heartbeat_ms = 2000, dead_ms = 10000, spin_us = 100;
-  std::string log_level = "info", log_format = "text";
+  std::string log_level = "info", log_format = "text", isolate = "basic";
 };
 
 std::string first_of_list(const char* list) { return std::string(list).substr(0, std::string_view(list).find(':')); }
@@ -150,6 +150,20 @@ void add_job_options(CLI::App& app, raw_options& o) {
       ->type_name("SIZE");
 }
 
+void add_isolation_options(CLI::App& app, raw_options& o) {
+  auto& s = o.settings;
+  app.add_option("--isolate", o.isolate,
+                 "What jobs are kept from: nothing; the key and this node; all but listed paths; also network and more")
+      ->check(CLI::IsMember({"none", "basic", "landlock", "sandbox"}))
+      ->capture_default_str()
+      ->type_name("LEVEL");
+  app.add_option("--job-user", s.job_user, "Run every job as this user; only root can")->type_name("USER");
+  app.add_option("--nice", s.nice, "How much lower the priority of jobs is than this node's own")
+      ->check(CLI::Range(0, 19))
+      ->capture_default_str()
+      ->type_name("N");
+}
+
 void add_speed_options(CLI::App& app, raw_options& o) {
   app.add_option("--road", o.settings.road, "How jobs reach a worker: shared memory (ring), socket, or what works best")
       ->transform(
@@ -214,6 +228,14 @@ std::string joined(const std::vector<std::string>& parts) {
   return all;
 }
 
+worker::isolation_level isolation_level_of(const std::string& word) {
+  using worker::isolation_level;
+  for (const auto level : {isolation_level::none, isolation_level::basic, isolation_level::landlock}) {
+    if (name_of(level) == word) return level;
+  }
+  return isolation_level::sandbox;
+}
+
 config finished(raw_options& o) {
   config s = std::move(o.settings);
   if (s.name.empty()) s.name = default_name();
@@ -224,6 +246,7 @@ config finished(raw_options& o) {
   s.interfaces = joined(o.interfaces);
   s.broadcasts = joined(o.broadcasts);
   s.discovery = !o.no_discovery;
+  s.isolate = isolation_level_of(o.isolate);
   s.workers = o.workers != 0 ? o.workers : effective_cpus();
   if (o.recycle) s.recycle_after = 1;
   s.idle_timeout = std::chrono::seconds(o.idle_s);
@@ -256,6 +279,7 @@ struct command_parser {
     app.get_formatter()->column_width(34);
     add_network_options(app, options);
     add_job_options(app, options);
+    add_isolation_options(app, options);
     add_speed_options(app, options);
     add_key_options(app, options);
     add_time_options(app, options);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "worker/isolation.hpp"
 #include "worker/road.hpp"
 
 namespace CLI {
@@ -47,6 +48,9 @@ struct config {
   worker::road_kind road = worker::road_kind::automatic;
   std::chrono::microseconds spin{100};  ///< 0 = never look for work before sleeping
   std::vector<std::string> pass_environment;
+  worker::isolation_level isolate = worker::isolation_level::basic;
+  std::string job_user;  ///< empty = the node's own
+  int nice = 10;
   std::string cache_directory;
   std::uint64_t cache_bytes = 2ULL << 30U;
 

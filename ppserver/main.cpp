@@ -65,10 +65,6 @@ auth::key_source key_source_of(const config& settings) {
 
 void say_what_is_noteworthy(const command_line& line, const auth::loaded_keyring& keys) {
   for (const auto& text : line.warnings) log::warn("note", {{"text", text}});
-  if (geteuid() == 0) {
-    log::warn("running_as_root",
-              {{"text", "every client with a key can run programs as root here: run ppserver as an ordinary user"}});
-  }
   const auto& key = keys.keys.proving();
   log::info(keys.created ? "key_created" : "keys",
             {{"origin", keys.origin}, {"proving", key.id_text()}, {"keys", keys.keys.keys().size()}});

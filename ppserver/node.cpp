@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "net/deadline.hpp"
 #include "ppserver/notify.hpp"
+#include "ppserver/workers.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -24,13 +25,14 @@ discovery::selection choose_interfaces(const config& settings, const auth::loade
   return discovery::select_interfaces("lo");
 }
 
-worker::pool_options pool_options_of(const config& settings) {
+worker::pool_options pool_options_of(const config& settings, const worker::launch_settings& launch) {
   worker::pool_options o;
   o.slots = settings.workers;
   o.recycle_after = settings.recycle_after;
   o.pass_environment = settings.pass_environment;
   o.road = settings.road;
   o.spin = settings.spin;
+  o.launch = launch;
   return o;
 }
 
@@ -90,6 +92,8 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
       source_(std::move(source)),
       key_origin_(keys.origin),
       is_weak_(keys.weak),
+      launch_(launch_settings_of(settings_, keys.origin)),
+      isolation_(worker::examine_isolation(launch_)),
       keys_(std::move(keys.keys)),
       self_(make_identity(settings_)),
       where_(choose_interfaces(settings_, keys)),
@@ -102,6 +106,7 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
       signals_(io),
       stop_wanted_(io, net::steady_timer::time_point::max()),
       jobs_awaited_(io) {
+  say_isolation();
   if (!settings_.discovery) return;
   discovery::announcer::options o;
   o.where = where_;
@@ -151,7 +156,7 @@ net::awaitable<void> node::run() {
 }
 
 void node::start() {
-  jobs_ = std::make_unique<worker::pool>(io_.get_executor(), pool_options_of(settings_));
+  jobs_ = std::make_unique<worker::pool>(io_.get_executor(), pool_options_of(settings_, launch_));
   around_ = std::make_unique<surroundings>(
       surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); }});
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(number);
@@ -161,6 +166,11 @@ void node::start() {
   if (announcer_) tasks_.spawn("announce", announcer_->run());
   idle_since_ = now();
   say_ready();
+}
+
+void node::say_isolation() const {
+  warn_about(launch_);
+  log::info("isolation", {{"level", name_of(isolation_.level)}, {"text", isolation_.text}});
 }
 
 // Other programs wait for this line, so it is written whatever the log level.
@@ -231,6 +241,7 @@ node_numbers node::numbers() const {
   n.address = address();
   n.uptime = now() - began_;
   n.draining = stops_ > 0;
+  n.isolation = isolation_;
   n.slots = jobs_->slots();
   n.jobs = jobs_->counters();
   n.programs = programs_.numbers();

@@ -40,6 +40,8 @@ class node {
 
   std::size_t sessions() const { return sessions_.size(); }
   node_numbers numbers() const;
+  /// What jobs are kept from here, as far as the kernel can.
+  const worker::isolation& isolation() const { return isolation_; }
 
  private:
   struct identity {
@@ -49,6 +51,7 @@ class node {
   static identity make_identity(const config& settings);
   discovery::node_state announced_state() const;
   void start();
+  void say_isolation() const;
   void say_ready() const;
   void on_connection(net::tcp::socket socket);
   net::awaitable<void> serve(net::tcp::socket socket);
@@ -67,6 +70,8 @@ class node {
   const auth::key_source source_;
   const std::string key_origin_;
   const bool is_weak_;  ///< so it is on loopback only
+  const worker::launch_settings launch_;
+  const worker::isolation isolation_;
   auth::keyring keys_;
   const identity self_;
   const discovery::selection where_;

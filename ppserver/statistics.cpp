@@ -29,6 +29,11 @@ json session_json(const session_numbers& s) {
           {"bytes_out", s.bytes_out}};
 }
 
+json isolation_json(const worker::isolation& i) {
+  return {{"level", name_of(i.level)}, {"landlock_abi", i.landlock_abi}, {"files", i.files},
+          {"signals", i.signals},      {"network", i.network},           {"text", i.text}};
+}
+
 [[gnu::format(printf, 2, 3)]] void add_line(std::string& to, const char* form, ...) {
   char line[256];
   va_list values;
@@ -68,6 +73,7 @@ std::string to_json(const node_numbers& n) {
                       {"hits", n.programs.hits},
                       {"evicted", n.programs.evicted},
                       {"bytes_stored", n.programs.bytes_stored}}},
+                    {"isolation", isolation_json(n.isolation)},
                     {"sessions", std::move(sessions)}};
   return all.dump(-1, ' ', true, json::error_handler_t::replace);
 }
@@ -87,6 +93,7 @@ std::string to_table(const node_numbers& n) {
            static_cast<unsigned long long>(n.programs.hits), static_cast<unsigned long long>(n.programs.evicted));
   add_line(out, "  clients  %zu now, %llu since start, %llu strangers refused", n.sessions.size(),
            static_cast<unsigned long long>(n.clients_total), static_cast<unsigned long long>(n.refused));
+  add_line(out, "  isolated %s: %s", std::string(name_of(n.isolation.level)).c_str(), n.isolation.text.c_str());
   if (n.sessions.empty()) return out;
   add_line(out, "  %-24s %-12s %10s %8s %9s %9s %9s", "client", "key", "jobs", "here", "ms/job", "MiB in", "MiB out");
   for (const auto& s : n.sessions) {

@@ -9,6 +9,7 @@
 #include "code/store.hpp"
 #include "ppserver/session.hpp"
 #include "worker/pool.hpp"
+#include "worker/sandbox.hpp"
 
 namespace pp::ppserver {
 
@@ -16,6 +17,7 @@ struct node_numbers {
   std::string name, node_id, address;
   duration uptime{};
   bool draining = false;
+  worker::isolation isolation;
   unsigned slots = 0;
   worker::pool_counters jobs;
   code::store::counters programs;

@@ -22,6 +22,7 @@
 #include "net/asio.hpp"
 #include "wire/message.hpp"
 #include "wire/terms.hpp"
+#include "worker/isolation.hpp"
 #include "worker/road.hpp"
 
 namespace pp::worker {
@@ -64,6 +65,7 @@ struct pool_options {
   std::vector<std::string> pass_environment;        ///< names added to the allow-list
   road_kind road = road_kind::automatic;
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
+  launch_settings launch;                        ///< what workers may touch, and as whom
 };
 
 struct pool_counters {

@@ -1,10 +1,9 @@
 // One worker from outside: spawn, kill its whole tree, reap.
 //
-// Promises: spawned with posix_spawn, never forked; the child has descriptors 0 to 7 (0 to 11 with a ring) as
-// worker/control.hpp lists them and no other, default signals, an empty mask, a session and process group of its own,
-// and no variable that is not on the allow-list. Works inside a program that has children and signal handlers of its
-// own: SIGCHLD is left as it is and only our own process ids are waited for. Threads: the I/O thread only; it must
-// outlive the workers, whose parent-death signal follows it.
+// Promises: started by worker/launch.hpp, never forked; the child has descriptors 0 to 7 (0 to 11 with a ring) as
+// worker/control.hpp lists them and no other, and no variable that is not on the allow-list. Works inside a program
+// that has children and signal handlers of its own: SIGCHLD is left as it is and only our own process ids are waited
+// for. Threads: the I/O thread only; it must outlive the workers, whose parent-death signal follows it.
 // Must not know: what goes through the pipe.
 #pragma once
 
@@ -16,20 +15,9 @@
 #include <vector>
 
 #include "net/asio.hpp"
-#include "worker/control.hpp"
+#include "worker/launch.hpp"
 
 namespace pp::worker {
-
-/// Descriptors are borrowed; any numbers will do, also those below 12.
-struct spawn_plan {
-  int program = -1;          ///< executed through /proc/self/fd/3
-  std::string program_path;  ///< executed instead, if not empty
-  std::string name;          ///< argv[0]
-  std::vector<std::string> environment;
-  int out_write = -1, err_write = -1;  ///< become 1 and 2
-  worker_descriptors ends;             ///< become worker_pipe_fd, worker_control_fd and those of the ring
-  int out_read = -1, err_read = -1;    ///< become worker_stdout_fd and worker_stderr_fd
-};
 
 /// How a process ended. `known` is false if somebody else took its status (a program that ignores SIGCHLD, say).
 struct exit_state {
@@ -64,18 +52,21 @@ class process {
   void abandon() noexcept { reaped_ = true; }
 
  private:
-  process(pid_t pid, std::optional<net::descriptor> ended) : pid_(pid), ended_(std::move(ended)) {}
+  process(pid_t pid, std::optional<net::descriptor> ended, bool is_first)
+      : pid_(pid), ended_(std::move(ended)), is_first_(is_first) {}
 
   pid_t pid_ = -1;
   std::optional<net::descriptor> ended_;  ///< a pidfd; none on kernels before 5.3
+  bool is_first_ = false;                 ///< of its own process ids (first_process.hpp)
   bool reaped_ = false;
 };
 
 /// What a worker's environment is made from.
 struct environment_plan {
-  std::vector<std::string> pass;  ///< names added to the allow-list
-  std::string library_path;       ///< LD_LIBRARY_PATH, left out if empty
-  bool has_ring = false;          ///< the descriptors of a ring are given
+  std::vector<std::string> pass;   ///< names added to the allow-list
+  std::string library_path;        ///< LD_LIBRARY_PATH, left out if empty
+  bool has_ring = false;           ///< the descriptors of a ring are given
+  const job_user* user = nullptr;  ///< HOME, USER, LOGNAME and SHELL are this one's; null = they pass
 };
 /// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never
 /// pass, not even by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has

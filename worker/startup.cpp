@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,6 +18,7 @@
 
 #include "base/block_pool.hpp"
 #include "code/image.hpp"
+#include "worker/first_process.hpp"
 #include "worker/runner.hpp"
 #include "worker/worker_ring.hpp"
 
@@ -55,10 +55,12 @@ code::descriptor made_private(int fd) {
   return code::descriptor(high);
 }
 
-/// The worker dies with its node. The signal follows only what happens after the call, hence the second look.
+/// The signal that follows the node's death is set before exec (launch_child.cpp); exec of another kind of program may
+/// take it back, hence this second look. Parent 0: the node is outside of this worker's process ids (sandbox).
 void die_with(pid_t node) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != node) ::_exit(0);
+  const pid_t parent = ::getppid();
+  if (parent != node && parent != 0) ::_exit(0);
 }
 
 /// What the program's static initialisers may have ignored or blocked. Handlers they installed stay: sanitizers need
@@ -73,21 +75,12 @@ void restore_signals() {
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
-/// When memory runs out, jobs go before the node does.
+/// When memory runs out, jobs go before the node does. Before exec it is refused where the node cannot be dumped.
 void offer_to_oom_killer() {
   if (std::FILE* score = std::fopen("/proc/self/oom_score_adj", "we")) {
     std::fputs("500", score);
     std::fclose(score);
   }
-}
-
-void confine() {
-  ::umask(077);
-  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  ::prctl(PR_SET_NAME, "pp-worker");
-  const rlimit none{0, 0};
-  ::setrlimit(RLIMIT_CORE, &none);
-  offer_to_oom_killer();
 }
 
 [[noreturn]] void end_process(int status) {
@@ -150,7 +143,9 @@ void run_worker(const worker_start& start) {
   die_with(start.node);
   ::close(worker_program_fd);
   restore_signals();
-  confine();
+  take_signals_of_first_process();
+  ::prctl(PR_SET_NAME, "pp-worker");
+  offer_to_oom_killer();
   warm_blocks().keep_at_most(kept_for_payloads);
   remember_program();
   try {

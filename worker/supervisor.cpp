@@ -88,7 +88,10 @@ void supervisor::start() {
   plan.program_path = image.program_path;
   plan.name = image.contents.modules.empty() ? "" : image.contents.modules.front().name;
   plan.ends = road_->worker_ends();
-  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring()};
+  plan.settings = options_.launch;
+  plan.library_path = image.library_path;
+  const auto* user = options_.launch.user ? &*options_.launch.user : nullptr;
+  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring(), user};
   plan.environment = worker_environment(own_environment(), environment, ::getpid());
   plan.out_write = out.write.get();
   plan.err_write = err.write.get();

@@ -34,10 +34,11 @@ nlohmann::json ready_line_of(const std::string& log) {
 
 }  // namespace
 
-node::node(const std::filesystem::path& directory, std::map<std::string, std::string> environment, const parameters& p)
+node::node(const std::filesystem::path& directory, const std::filesystem::path& caches,
+           std::map<std::string, std::string> environment, const parameters& p)
     : name_(p.name) {
   static std::atomic<int> count{0};
-  cache_ = directory / ("cache-" + p.name + "-" + std::to_string(++count));
+  cache_ = caches / ("cache-" + p.name + "-" + std::to_string(++count));
   std::filesystem::create_directory(cache_);
   environment["XDG_CACHE_HOME"] = cache_.string();
   for (const auto& [key, value] : p.environment) environment[key] = value;
@@ -67,17 +68,18 @@ std::vector<pid_t> node::workers() const { return descendants_of(process_->pid()
 
 cluster::cluster() : discovery_port_(free_udp_port()) {
   write_file(keyring(), new_keyring_line());
-  for (const char* name : {"config", "cache", "tmp"}) std::filesystem::create_directory(directory_ / name);
+  for (const auto& folder : {private_ / "config", private_ / "cache", directory_ / "tmp"})
+    std::filesystem::create_directory(folder);
   environment_ = {{"PP_INTERFACES", "lo"},
                   {"PP_DISCOVERY_PORT", std::to_string(discovery_port_)},
                   {"PP_SECRET_FILE", keyring().string()},
-                  {"XDG_CONFIG_HOME", (directory_ / "config").string()},
-                  {"XDG_CACHE_HOME", (directory_ / "cache").string()},
+                  {"XDG_CONFIG_HOME", (private_ / "config").string()},
+                  {"XDG_CACHE_HOME", (private_ / "cache").string()},
                   {"TMPDIR", (directory_ / "tmp").string()}};
 }
 
 std::unique_ptr<node> cluster::start_node(const node::parameters& p) const {
-  return std::make_unique<node>(directory(), environment_, p);
+  return std::make_unique<node>(directory(), private_.path(), environment_, p);
 }
 
 std::unique_ptr<node> cluster::start_node(const std::string& name, unsigned workers) const {

@@ -27,7 +27,9 @@ class node {
     bool wait_until_ready = true;
   };
 
-  node(const std::filesystem::path& directory, std::map<std::string, std::string> environment, const parameters& p);
+  /// `caches` is where its cache is made, `directory` where its output is kept.
+  node(const std::filesystem::path& directory, const std::filesystem::path& caches,
+       std::map<std::string, std::string> environment, const parameters& p);
 
   /// Fails the test if the ready line does not come.
   void wait_until_ready();
@@ -70,12 +72,13 @@ class cluster {
   /// Any other program, likewise.
   child_process::parameters command(std::vector<std::string> arguments) const;
 
+  /// For what a test and its jobs write: no key and no cache lies here, so that jobs may use it (docs/security.md).
   const std::filesystem::path& directory() const { return directory_.path(); }
-  std::filesystem::path keyring() const { return directory_ / "keyring"; }
+  std::filesystem::path keyring() const { return private_ / "keyring"; }
   std::uint16_t discovery_port() const { return discovery_port_; }
 
  private:
-  temporary_directory directory_;
+  temporary_directory directory_, private_;
   std::uint16_t discovery_port_;
   std::map<std::string, std::string> environment_;
 };

@@ -20,7 +20,7 @@ int twice(int n) { return 2 * n; }
 TEST(KeyTakenAway, SendsItsClientsAwayAndKillsTheirJobs) {
   const cluster c;
   const auto mine = read_file(c.keyring()), other = new_keyring_line("other");
-  const auto of_node = c.directory() / "node-keyring";
+  const auto of_node = c.keyring().parent_path() / "node-keyring";
   write_file(of_node, mine + "\n" + other + "\n");
   node::parameters p;
   p.environment = {{"PP_SECRET_FILE", of_node.string()}};
@@ -42,7 +42,7 @@ TEST(KeyTakenAway, SendsItsClientsAwayAndKillsTheirJobs) {
 TEST(KeyTakenAway, LeavesClientsWithOtherKeysAlone) {
   const cluster c;
   const auto mine = read_file(c.keyring()), other = new_keyring_line("other");
-  const auto of_node = c.directory() / "node-keyring";
+  const auto of_node = c.keyring().parent_path() / "node-keyring";
   write_file(of_node, mine + "\n" + other + "\n");
   node::parameters p;
   p.environment = {{"PP_SECRET_FILE", of_node.string()}};

@@ -63,6 +63,17 @@ class Config : public testing::Test {
   std::vector<std::pair<std::string, std::string>> saved_;
 };
 
+TEST_F(Config, TakesALevelOfIsolationAndRefusesUnknownOnes) {
+  EXPECT_EQ(accepted({}).settings.isolate, worker::isolation_level::basic);
+  EXPECT_EQ(accepted({"--isolate", "none"}).settings.isolate, worker::isolation_level::none);
+  EXPECT_EQ(accepted({"--isolate", "landlock"}).settings.isolate, worker::isolation_level::landlock);
+  EXPECT_EQ(accepted({"--isolate", "sandbox"}).settings.isolate, worker::isolation_level::sandbox);
+  const auto end = refused({"--isolate", "container"});
+  EXPECT_EQ(end.status, exit_usage);
+  EXPECT_NE(end.text.find("container not in {none,basic,landlock,sandbox}"), std::string::npos) << end.text;
+  EXPECT_EQ(refused({"--nice", "-1"}).status, exit_usage);
+}
+
 TEST_F(Config, NeedsNoArgumentsAtAll) {
   const auto s = accepted({}).settings;
   EXPECT_EQ(s.port, 60000);
