@@ -4,6 +4,7 @@
 // Must not know: which nodes there are, what a job does.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@ struct placement {
   pp::isolation isolation = pp::isolation::none;
 
   bool is_anywhere() const { return node.empty() && patterns.empty() && isolation == pp::isolation::none; }
-  bool operator==(const placement&) const = default;
+  auto operator<=>(const placement&) const = default;
   /// "job_options.node 'x'", for errors.
   std::string text() const;
 };

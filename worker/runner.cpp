@@ -137,7 +137,7 @@ runner::outcome runner::execute(const pipe_message& message) {
 
 runner::outcome runner::execute_submit(byte_view payload, unsigned attempt) {
   const auto job = wire::decode_submit(payload);
-  const auto terms = job ? wire::decode_terms(wire::terms_of(*job, payload)) : wire::malformed();
+  const auto terms = job ? wire::decode_terms(wire::terms_of(*job, payload)) : result<wire::terms>(malformed());
   if (!terms) return {number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
   const job_scope scope(job->id, attempt, *terms);
   return call(*job, wire::arguments_of(*job, payload));

@@ -53,7 +53,7 @@ struct job_options {
   /// Most memory of the job with its child processes, in bytes. 0 = what the node allows (ppserver --memory); never more
   /// than that. A job above it is ended and fails with errc::memory_limit; looked at every 100 ms. At least 1 MiB.
   std::uint64_t memory = 0;
-  /// Longest encoded result in bytes, 0 = 1 GiB. A longer one fails with errc::result_too_large.
+  /// Longest encoded result in bytes, 0 = 1 GiB, which is also the most. A longer one fails with errc::result_too_large.
   std::uint64_t max_result = 0;
   /// How often it is started in all if its worker dies, 0 = options::attempts. Range 1..1000. The loss of a node does not
   /// count.
@@ -153,7 +153,7 @@ struct map_options {
   /// many that slots idle at the end. Range 0..2^30; a larger number saves overhead and costs balance.
   std::size_t chunk = 0;
 
-  /// Of the jobs that carry the items.
+  /// Of the jobs that carry the items: its times, memory and longest result are those of a chunk, not of an item.
   job_options job = {};
 };
 
