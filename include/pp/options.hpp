@@ -67,19 +67,19 @@ struct job_options {
   /// Jobs with more go first, whatever they wait for: here, and on their node. Range -100..100.
   int priority = 0;
   /// For people: in errors, statistics and logs. At most 255 bytes.
-  std::string label;
+  std::string label = {};
   /// Jobs to be cancelled together: client::cancel_group. Any text.
-  std::string group;
+  std::string group = {};
   /// Only on the node with this name, id or address; "local" means this machine's own workers.
-  std::string node;
+  std::string node = {};
   /// Only on nodes whose name or address matches one of these patterns ("gpu*, 10.0.0.?"; * ? [] as in a shell); a pattern
   /// behind an exclamation mark excludes ("!slow*").
-  std::string nodes;
+  std::string nodes = {};
   /// Only on nodes that keep jobs apart at least so well.
   pp::isolation isolation = pp::isolation::none;
   /// Variables that the job sees beside its worker's; gone when it has ended. Names that begin with PP_ or LD_ are
   /// refused. 60 KiB at most in all.
-  std::map<std::string, std::string> environment;
+  std::map<std::string, std::string> environment = {};
   pp::output output = pp::output::usual;
 };
 
