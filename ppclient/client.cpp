@@ -66,6 +66,7 @@ class client_core final : net::poller {
       : settings_(ppclient::complete(o)),
         keys_(find_keys(settings_)),
         records_(std::make_shared<record_pool>(settings_.max_pending_bytes, settings_.spin, [this] { wake(); })),
+        usual_terms_(ppclient::make_terms(settings_.job, {})),
         cluster_(io_.get_executor(), settings_, keys_, *records_, images_) {
     records_->echo_output = settings_.echo_output;
     net::poll_list::of(io_.get_executor()).add(*this);
@@ -80,6 +81,9 @@ class client_core final : net::poller {
   const std::shared_ptr<record_pool>& records() const { return records_; }
   ppclient::image_book& images() { return images_; }
   unsigned slots() const noexcept { return cluster_.slots(); }
+  const options& settings() const { return settings_; }
+  /// Of jobs that say nothing themselves; null if that is as usual.
+  const std::shared_ptr<const ppclient::job_terms>& usual_terms() const { return usual_terms_; }
 
   /// Runs `question` on the I/O thread and waits for its answer; after close() at once, on this thread.
   template <class Q>
@@ -133,6 +137,7 @@ class client_core final : net::poller {
   net::io_context io_{1};
   std::shared_ptr<record_pool> records_;
   ppclient::image_book images_;
+  const std::shared_ptr<const ppclient::job_terms> usual_terms_;
   ppclient::cluster cluster_;
   net::task_group closing_{io_.get_executor()};
   std::function<void()> stop_;
@@ -150,7 +155,17 @@ job_draft::~job_draft() {
 
 payload& job_draft::arguments() noexcept { return record_->data; }
 
+job_handle job_draft::submit(const call_code& code, const job_options& how) {
+  if (auto terms = ppclient::make_terms(how, core_.settings().job)) record_->more().how = std::move(terms);
+  return hand_over(code);
+}
+
 job_handle job_draft::submit(const call_code& code) {
+  if (const auto& terms = core_.usual_terms()) record_->more().how = terms;
+  return hand_over(code);
+}
+
+job_handle job_draft::hand_over(const call_code& code) {
   const auto where = core_.images().locate(code);
   record_->image = where.image;
   record_->decoder = where.decoder;
@@ -222,6 +237,22 @@ std::chrono::nanoseconds client::ping(const std::string& node, std::chrono::mill
 std::string client::node_stats(const std::string& node, std::chrono::milliseconds limit) {
   return ask_node<std::string>(*core_, node, limit,
                                [&](ppclient::cluster& c, auto done) { return c.query_stats(node, std::move(done)); });
+}
+
+std::size_t client::cancel_group(const std::string& group) {
+  return core_->ask([&](ppclient::cluster& c) { return c.cancel_group(group); });
+}
+
+void client::drain(const std::string& node, std::chrono::milliseconds limit, std::chrono::milliseconds answer_limit) {
+  constexpr std::chrono::milliseconds longest = std::chrono::hours(24 * 24);
+  if (limit.count() < 0 || limit > longest)
+    throw error(errc::bad_option, "the limit of a drain must be 0 (the node's own) or 1 ms to 24 days");
+  if (core_->settings().role != role::admin)
+    throw error(errc::refused, "only a client with options::role admin may drain nodes");
+  const auto problem = ask_node<std::string>(*core_, node, answer_limit, [&](ppclient::cluster& c, auto done) {
+    return c.drain(node, limit, std::move(done));
+  });
+  if (!problem.empty()) throw error(errc::refused, "node '" + node + "' does not drain: " + problem);
 }
 
 std::string discovery_report::text() const {

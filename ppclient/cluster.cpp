@@ -31,6 +31,7 @@ cluster::cluster(net::executor ex, const options& o, const client_keys& keys, de
       link_context_{o, keys.keys, tls_, auth::random_array<16>()},
       scheduler_(o.attempts),
       road_(local_road()) {
+  records.client_id = link_context_.client_id;
   for (const auto& node : o.nodes) parse_place(node);
   if (o.discovery) where_ = discovery::select_interfaces(o.interfaces);
 }
@@ -136,6 +137,7 @@ bool cluster::on_link_ready(link& from) {
   const auto& w = from.welcome();
   from.kept_name = records_.keep_name(from.name());
   from.node = scheduler_.on_node_ready(w.slots);
+  tell_fulfilled(from.node, identity_of(from));
   scheduler_.on_credit(from.node, static_cast<std::int32_t>(std::min<std::uint32_t>(w.credit, 1U << 20U)));
   link_of_node_.resize(from.node + 1);
   link_of_node_[from.node] = &from;
@@ -151,7 +153,10 @@ bool cluster::on_link_ready(link& from) {
 void cluster::on_link_lost(link& from) {
   if (from.node == scheduler::none) return;
   const auto before = scheduler_.numbers().rescheduled;
-  scheduler_.on_node_lost(from.node);
+  note_lost_jobs(from);
+  std::vector<std::uint32_t> unknown;
+  scheduler_.on_node_lost(from.node, unknown);
+  for (const auto slot : unknown) fail_unknown(slot, from.name(), from.reason());
   from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
   link_of_node_[from.node] = nullptr;
   from.node = scheduler::none;
@@ -166,7 +171,9 @@ void cluster::on_link_lost(link& from) {
 }
 
 void cluster::on_link_paused(link& from, bool paused) {
-  scheduler_.set_paused(from.node, paused);
+  const bool is_silent = from.state() == link_state::suspect;
+  scheduler_.set_paused(from.node, paused, is_silent);
+  if (is_silent) decide_soon();  // copies of what may run twice
   if (!paused) decide_soon();
 }
 
@@ -184,9 +191,7 @@ void cluster::on_link_credit(link& from, std::int32_t change) {
 
 void cluster::on_link_unfit(link& from, std::uint32_t image, const std::string& reason) {
   if (image >= images_seen_ || from.node == scheduler::none) return;
-  const auto before = scheduler_.numbers().rescheduled;
   scheduler_.on_unfit(from.node, image);
-  from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
   from.unfit_reason = reason;
   log::warn("node_left_out", {{"node", from.name()}, {"address", from.address()}, {"reason", reason}});
   decide_soon();
@@ -245,6 +250,7 @@ void cluster::start_local(unsigned slots) {
   local_ = std::make_unique<local>(executor_, self, o);
   local_node_ = scheduler_.on_node_ready(slots);
   link_of_node_.resize(local_node_ + 1);
+  tell_fulfilled(local_node_, local_identity());
   scheduler_.on_credit(local_node_, static_cast<std::int32_t>(local_->initial_credit()));
 }
 
@@ -262,8 +268,16 @@ void cluster::on_local_unfit(std::uint32_t image, const std::string& reason) {
 }
 
 void cluster::on_local_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) {
-  on_any_result(local_node_, local_name_, job, attempt, payload.view, payload.owned, local_done_);
+  on_any_result(local_node_, job, attempt, payload.view, payload.owned, local_done_);
   decide_soon();
+}
+
+void cluster::on_local_returned(std::uint64_t job, unsigned credit) {
+  if (auto* const record = known_record(job)) {
+    scheduler_.on_result(record->slot, local_node_, 0, scheduler::outcome::not_started, credit);
+  } else {
+    scheduler_.on_stray_result(local_node_, credit);
+  }
 }
 
 // What kept workers from starting may have been a bad moment of this machine.
@@ -285,8 +299,8 @@ net::awaitable<void> cluster::close() {
   if (browser_) co_await browser_->close();
   co_await tasks_.close();
   if (local_) co_await local_->close();
-  for (std::uint32_t slot = 0; slot < generation_.size(); ++slot) {
-    if (generation_[slot] != 0) fail(slot, errc::closed, "the client was closed before the job was done");
+  for (std::uint32_t slot = 0; slot < kept_.size(); ++slot) {
+    if (kept_[slot].generation != 0) fail(slot, errc::closed, "the client was closed before the job was done");
   }
   records_.wake_waiters();
 }

@@ -52,8 +52,17 @@ class cluster final : private link_owner, private local_owner {
   /// False if no ready node has that name, id or address.
   bool ping(const std::string& node, std::function<void(duration)> done);
   bool query_stats(const std::string& node, std::function<void(std::string)> done);
+  /// `done` gets an empty text when the node has agreed, else why not.
+  bool drain(const std::string& node, std::chrono::milliseconds limit, std::function<void(std::string)> done);
+  /// How many jobs that was.
+  std::size_t cancel_group(const std::string& group);
 
  private:
+  struct kept_job {
+    std::uint32_t generation = 0;           ///< of its record, 0 = not ours now
+    std::uint32_t submitted = 0, sent = 0;  ///< milliseconds of count_ms()
+  };
+
   // links
   bool on_link_ready(link& from) override;
   void on_link_lost(link& from) override;
@@ -70,6 +79,7 @@ class cluster final : private link_owner, private local_owner {
   // local workers
   void on_local_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) override;
   void on_local_unfit(std::uint32_t image, const std::string& reason) override;
+  void on_local_returned(std::uint64_t job, unsigned credit) override;
   void on_local_credit(std::int32_t change) override;
   // discovery
   void on_found(const discovery::change& c);
@@ -84,6 +94,14 @@ class cluster final : private link_owner, private local_owner {
   void check_fit(link& l, std::uint32_t image);
   void check_fits(std::uint32_t image);
 
+  void adopt(detail::job_record& record);
+  void enqueue(const detail::job_record& record);
+  scheduler::constraint_index constraint_of(const placement& asked);
+  node_identity identity_of(const link& l) const;
+  static node_identity local_identity();
+  void tell_fulfilled(std::uint32_t node, const node_identity& who);
+  void cancel(detail::job_record& record);
+  void tell_cancels();
   void decide();
   void decide_soon();
   void carry_out(const scheduler::action& a);
@@ -92,15 +110,26 @@ class cluster final : private link_owner, private local_owner {
   void forget_retired_links();
   void count_slots() { slots_.store(static_cast<unsigned>(scheduler_.slots()), std::memory_order_relaxed); }
   void retry_local();
-  void on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
-                     byte_view payload, const block& owned, std::uint64_t& jobs_done);
+  void on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t attempt, byte_view payload,
+                     const block& owned, std::uint64_t& jobs_done);
   void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, const block& owned,
-               const std::string* node);
+               std::uint32_t node);
   void describe_failure(detail::job_record& record, byte_view body, const std::string& node);
+  void note_place(detail::job_record& record, std::uint32_t node);
+  void note_attempt(detail::job_record& record, std::uint32_t node, const wire::failure& how);
+  void note_lost_jobs(const link& from);
+  void note_end(detail::job_record& record);
+  void fail_unknown(std::uint32_t slot, const std::string& node, const std::string& reason);
+  const std::string* name_of_node(std::uint32_t node) const;
+  std::string address_of_node(std::uint32_t node) const;
+  std::uint32_t count_ms() const;
+  std::int64_t wall_ms(std::uint32_t counted) const;
   void fail(std::uint32_t slot, errc code, const std::string& text);
   void finish(detail::job_record& record);
   void fail_starved(time_point at);
-  errc why_nothing_runs(std::uint32_t image, std::string& text) const;
+  errc why_nothing_runs(scheduler::class_index kind, std::string& text) const;
+  bool is_placed_nowhere(const placement& asked) const;
+  std::string known_nodes() const;
   detail::job_record* record_of(std::uint32_t slot) const;
   detail::job_record* known_record(std::uint64_t job) const;
   link* find_link(const std::string& node);
@@ -130,10 +159,14 @@ class cluster final : private link_owner, private local_owner {
   bool is_local_decided_ = false;
 
   std::vector<detail::job_record*> slabs_;  ///< first record of each slab
-  std::vector<std::uint32_t> generation_;   ///< by slot, 0 = not ours now
+  std::vector<kept_job> kept_;              ///< by slot
   std::vector<detail::job_record*> fresh_;
-  std::vector<scheduler::action> actions_;
-  std::map<std::uint32_t, time_point> starving_since_;  ///< by image
+  std::vector<std::uint64_t> cancelled_;
+  std::vector<scheduler::action> actions_, cancels_;
+  std::map<placement, scheduler::constraint_index> constraints_;
+  std::vector<const placement*> placements_;  ///< by constraint
+  std::map<scheduler::class_index, time_point> starving_since_;
+  const time_point began_ = now();
   std::uint32_t images_seen_ = 0;
   std::uint64_t done_ = 0, failed_ = 0;
   std::vector<std::uint32_t> recalled_from_;  ///< nodes asked to give back in this round

@@ -24,27 +24,72 @@ detail::job_record* cluster::record_of(std::uint32_t slot) const {
 detail::job_record* cluster::known_record(std::uint64_t job) const {
   const auto slot = static_cast<std::uint32_t>(job);
   const auto generation = static_cast<std::uint32_t>(job >> 32U);
-  if (generation == 0 || slot >= generation_.size() || generation_[slot] != generation) return nullptr;
+  if (generation == 0 || slot >= kept_.size() || kept_[slot].generation != generation) return nullptr;
   return record_of(slot);
 }
 
 void cluster::on_submitted() {
-  records_.collect(fresh_);
+  records_.collect(fresh_, cancelled_);
+  const auto counted = count_ms();
   for (auto* record : fresh_) {
-    const std::size_t slab = record->slot / detail::record_pool::slab_records;
-    if (slab >= slabs_.size()) {
-      slabs_.resize(slab + 1);
-      generation_.resize((slab + 1) * detail::record_pool::slab_records);
-    }
-    slabs_[slab] = record - record->slot % detail::record_pool::slab_records;
-    generation_[record->slot] = record->generation;
-    scheduler_.on_submit(record->slot, record->image);
+    adopt(*record);
+    kept_[record->slot].submitted = counted;
+    enqueue(*record);
     while (images_seen_ <= record->image) check_fits(images_seen_++);
     if (is_closing_) fail(record->slot, errc::closed, "the client was closed before the job was done");
+  }
+  for (const auto job : cancelled_) {
+    if (auto* const record = known_record(job)) cancel(*record);
   }
   if (!is_closing_) decide();
   records_.wake_waiters();
 }
+
+void cluster::adopt(detail::job_record& record) {
+  const std::size_t slab = record.slot / detail::record_pool::slab_records;
+  if (slab >= slabs_.size()) {
+    slabs_.resize(slab + 1);
+    kept_.resize((slab + 1) * detail::record_pool::slab_records);
+  }
+  slabs_[slab] = &record - record.slot % detail::record_pool::slab_records;
+  kept_[record.slot].generation = record.generation;
+}
+
+void cluster::enqueue(const detail::job_record& record) {
+  const auto* const how = record.how();
+  if (how == nullptr) return scheduler_.on_submit(record.slot, record.image);
+  const scheduler::job_kind kind{record.image, how->priority, constraint_of(how->where)};
+  scheduler_.on_submit(record.slot, kind, {how->attempts, how->at_most_once, how->idempotent});
+}
+
+// --- where jobs may run ----------------------------------------------------------------------------------------------
+
+scheduler::constraint_index cluster::constraint_of(const placement& asked) {
+  if (asked.is_anywhere()) return scheduler::none;
+  const auto [known, is_new] = constraints_.try_emplace(asked, scheduler::none);
+  if (!is_new) return known->second;
+  known->second = scheduler_.add_constraint();
+  placements_.push_back(&known->first);
+  for (const auto* l : link_of_node_) {
+    if (l != nullptr && admits(asked, identity_of(*l))) scheduler_.set_fulfils(l->node, known->second);
+  }
+  if (local_ && admits(asked, local_identity())) scheduler_.set_fulfils(local_node_, known->second);
+  return known->second;
+}
+
+void cluster::tell_fulfilled(std::uint32_t node, const node_identity& who) {
+  for (const auto& [asked, index] : constraints_) {
+    if (admits(asked, who)) scheduler_.set_fulfils(node, index);
+  }
+}
+
+node_identity cluster::identity_of(const link& l) const {
+  const auto level = std::min(l.welcome().isolation, static_cast<std::uint8_t>(isolation::sandbox));
+  return {l.name(), l.id() ? to_hex(*l.id()) : std::string(), l.addresses(), static_cast<isolation>(level)};
+}
+
+// Local workers have this program's own rights.
+node_identity cluster::local_identity() { return {"local", {}, {}, isolation::none}; }
 
 // A new image: nodes that cannot run it are left out before it is sent to them.
 void cluster::check_fits(std::uint32_t image) {
@@ -59,7 +104,11 @@ void cluster::decide() {
   while (more) {
     actions_.clear();
     more = scheduler_.decide(actions_, decisions_at_once);
-    for (const auto& a : actions_) carry_out(a);
+    const auto counted = actions_.empty() ? 0 : count_ms();
+    for (const auto& a : actions_) {
+      if (a.what == scheduler::action::kind::send) kept_[a.job].sent = counted;
+      carry_out(a);
+    }
   }
   // A node does not answer for what has begun. Its PONG, sent after whatever came back, tells that nothing more will.
   for (const auto node : recalled_from_) {
@@ -90,12 +139,12 @@ void cluster::on_link_batch_end() {
 }
 
 void cluster::recall(const scheduler::action& a) {
-  const auto id = std::uint64_t{generation_[a.job]} << 32U | a.job;
+  const auto id = record_of(a.job)->id();
   if (a.node == local_node_) {
     local_->recall(id);
     return;
   }
-  link_of_node_[a.node]->recall(id, a.attempt);
+  link_of_node_[a.node]->cancel(id, a.attempt, wire::cancel_reason::recall);
   if (recalled_from_.empty() || recalled_from_.back() != a.node) recalled_from_.push_back(a.node);
 }
 
@@ -105,7 +154,8 @@ void cluster::carry_out(const scheduler::action& a) {
     return;
   }
   // An action before this one may have taken the job back (send_local).
-  if (!scheduler_.is_in_flight(a.job) || scheduler_.attempt(a.job) != a.attempt) return;
+  if (!scheduler_.is_in_flight(a.job) || scheduler_.attempt(a.job) != a.attempt || scheduler_.node_of(a.job) != a.node)
+    return;
   const detail::job_record& record = *record_of(a.job);
   if (a.node == local_node_) {
     send_local(record, a.attempt);
@@ -119,17 +169,19 @@ void cluster::send_local(const detail::job_record& record, std::uint16_t attempt
     local_->send_job(record, attempt, link_context_.name_of(record), images_[record.image]);
   } catch (const error& e) {
     on_local_unfit(record.image, e.what());  // no descriptor left, for example: the job goes elsewhere, or later
+    scheduler_.on_result(record.slot, local_node_, attempt, scheduler::outcome::not_started, 1);
   }
 }
 
 void cluster::on_link_result(link& from, const net::message& result) {
   if (from.node == scheduler::none) return;
-  on_any_result(from.node, from.kept_name, result.head.job, result.head.attempt, result.view, result.owned,
-                from.jobs_done);
+  const auto before = scheduler_.numbers().rescheduled;
+  on_any_result(from.node, result.head.job, result.head.attempt, result.view, result.owned, from.jobs_done);
+  from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
 }
 
-void cluster::on_any_result(std::uint32_t node, const std::string* name, std::uint64_t job, std::uint16_t attempt,
-                            byte_view payload, const block& owned, std::uint64_t& jobs_done) {
+void cluster::on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t attempt, byte_view payload,
+                            const block& owned, std::uint64_t& jobs_done) {
   auto parts = wire::decode_result(payload);
   if (!parts) {
     // What a job's own process wrote may be anything; it costs that job only.
@@ -140,22 +192,28 @@ void cluster::on_any_result(std::uint32_t node, const std::string* name, std::ui
   const unsigned credit = std::min<unsigned>(parts->head.credit, 2);
   auto* const record = known_record(job);
   if (record == nullptr) {
-    scheduler_.on_credit(node, static_cast<std::int32_t>(credit) - 1);
+    scheduler_.on_stray_result(node, credit);
     return;
   }
   const auto code = parts->head.code;
   const auto what = code == wire::code_not_started                             ? scheduler::outcome::not_started
                     : code == static_cast<std::uint16_t>(errc::worker_crashed) ? scheduler::outcome::crashed
                                                                                : scheduler::outcome::done;
-  if (scheduler_.on_result(record->slot, node, attempt, what, credit) != scheduler::verdict::deliver) return;
+  const auto verdict = scheduler_.on_result(record->slot, node, attempt, what, credit);
+  if (verdict == scheduler::verdict::again && what == scheduler::outcome::crashed) {
+    const auto failure = wire::decode_failure(parts->body);
+    note_attempt(*record, node, failure ? *failure : wire::failure{});
+  }
+  if (verdict != scheduler::verdict::deliver) return;
   ++jobs_done;
-  deliver(*record, *parts, payload, owned, name);
+  deliver(*record, *parts, payload, owned, node);
 }
 
 void cluster::deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload,
-                      const block& owned, const std::string* node) {
-  const bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
-  record.node = node;
+                      const block& owned, std::uint32_t node) {
+  bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
+  if (has_output && record.how() != nullptr && record.how()->output == output::drop) has_output = false;
+  record.node = name_of_node(node);
   record.code = parts.head.code;
   record.run_us = parts.head.run_us;
   record.forget_arguments();
@@ -167,7 +225,8 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
     e.err_dropped = parts.printed.err_dropped;
   }
   if (record.code != 0) {
-    describe_failure(record, parts.body, *node);
+    describe_failure(record, parts.body, *record.node);
+    note_place(record, node);
   } else if (owned && parts.body.size() > detail::record_pool::large_bytes) {
     auto& e = record.more();
     e.value_offset = static_cast<std::size_t>(parts.body.data() - payload.data());
@@ -207,19 +266,10 @@ void cluster::describe_failure(detail::job_record& record, byte_view body, const
 }
 
 void cluster::finish(detail::job_record& record) {
-  generation_[record.slot] = 0;
+  tell_cancels();
+  if (record.code != 0) note_end(record);
+  kept_[record.slot].generation = 0;
   records_.complete(&record);
-}
-
-// Requires: the job is queued.
-void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
-  if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
-  detail::job_record& record = *record_of(slot);
-  record.code = static_cast<std::uint16_t>(code);
-  record.forget_arguments();
-  record.more().text = text;
-  ++failed_;
-  finish(record);
 }
 
 }  // namespace pp::ppclient

@@ -23,27 +23,43 @@ net::awaitable<void> cluster::watch() {
 }
 
 void cluster::fail_starved(time_point at) {
-  for (std::uint32_t image = 0; image < scheduler_.images(); ++image) {
-    if (scheduler_.queued() == 0 || scheduler_.has_node_for(image)) {
-      starving_since_.erase(image);
+  for (scheduler::class_index kind = 0; kind < scheduler_.classes(); ++kind) {
+    if (!scheduler_.has_queued(kind) || scheduler_.has_node_for(kind)) {
+      starving_since_.erase(kind);
       continue;
     }
-    const auto waiting = scheduler_.queued_jobs(image);
-    if (waiting.empty()) {
-      starving_since_.erase(image);
-      continue;
-    }
-    const auto since = starving_since_.emplace(image, at).first->second;
+    const auto since = starving_since_.emplace(kind, at).first->second;
     if (at - since < options_.no_nodes_timeout) continue;
     std::string text;
-    const errc code = why_nothing_runs(image, text);
-    for (const auto slot : waiting) fail(slot, code, text);
-    starving_since_.erase(image);
+    const errc code = why_nothing_runs(kind, text);
+    for (const auto slot : scheduler_.queued_jobs(kind)) fail(slot, code, text);
+    starving_since_.erase(kind);
   }
   records_.wake_waiters();
 }
 
-errc cluster::why_nothing_runs(std::uint32_t, std::string& text) const {
+// Nodes there may be, but none that the job would go to.
+bool cluster::is_placed_nowhere(const placement& asked) const {
+  if (local_ && local_->slots() > 0 && admits(asked, local_identity())) return false;
+  return std::none_of(links_.begin(), links_.end(),
+                      [&](const auto& l) { return l->is_ready() && admits(asked, identity_of(*l)); });
+}
+
+std::string cluster::known_nodes() const {
+  std::string out;
+  for (const auto& n : nodes()) {
+    out += (out.empty() ? "" : ", ") + n.name;
+    if (!n.address.empty()) out += " (" + n.address + ", " + n.state + ", isolation " + text_of(n.isolation) + ")";
+  }
+  return out.empty() ? "none" : out;
+}
+
+errc cluster::why_nothing_runs(scheduler::class_index kind, std::string& text) const {
+  const auto constraint = scheduler_.kind_of(kind).constraint;
+  if (constraint != scheduler::none && is_placed_nowhere(*placements_[constraint])) {
+    text = "no node matches " + placements_[constraint]->text() + "; known: " + known_nodes();
+    return errc::no_nodes;
+  }
   const auto seconds = std::chrono::duration_cast<std::chrono::milliseconds>(options_.no_nodes_timeout).count();
   text = "nothing to run on after " + std::to_string(seconds) + " ms";
   bool is_unfit = !local_unfit_.empty();
@@ -71,6 +87,7 @@ node_info cluster::describe(const link& l) const {
   n.address = l.address();
   n.state = l.is_ready() && !l.unfit_reason.empty() ? "unfit" : text_of(l.state());
   n.reason = !l.unfit_reason.empty() ? l.unfit_reason : l.reason();
+  n.isolation = identity_of(l).isolation;
   n.version = w.version;
   if (!w.os.empty()) n.platform = w.os + ", glibc " + w.glibc;
   n.slots = l.is_ready() ? w.slots : l.found_slots;
@@ -160,6 +177,12 @@ bool cluster::ping(const std::string& node, std::function<void(duration)> done) 
 bool cluster::query_stats(const std::string& node, std::function<void(std::string)> done) {
   link* const to = find_link(node);
   if (to != nullptr) to->query_stats(std::move(done));
+  return to != nullptr;
+}
+
+bool cluster::drain(const std::string& node, std::chrono::milliseconds limit, std::function<void(std::string)> done) {
+  link* const to = find_link(node);
+  if (to != nullptr) to->drain(limit, std::move(done));
   return to != nullptr;
 }
 

@@ -9,8 +9,10 @@
 namespace pp::detail {
 namespace {
 
-void echo(job_record& record) {
+void echo(job_record& record, bool is_usual) {
   if (!record.extra || record.is_echoed) return;
+  const auto wanted = record.how() != nullptr ? record.how()->output : output::usual;
+  if (wanted != output::echo && (wanted != output::usual || !is_usual)) return;
   record.is_echoed = true;
   const auto& e = *record.extra;
   if (!e.out.empty()) {
@@ -23,9 +25,26 @@ void echo(job_record& record) {
   }
 }
 
-[[noreturn]] void throw_failure(const job_record& record) {
+std::chrono::system_clock::time_point moment(std::int64_t ms) {
+  return std::chrono::system_clock::time_point(std::chrono::milliseconds(ms));
+}
+
+// Made only when it is asked for: a million jobs may fail at once, when a client is closed.
+std::shared_ptr<job_report> complete_report(const record_extra& e, const wire::job_id& name) {
+  auto why = e.why ? std::make_shared<job_report>(*e.why) : std::make_shared<job_report>();
+  why->id = to_hex(name);
+  if (e.how) why->label = e.how->label;
+  if (why->message.empty() && why->type.empty()) why->message = e.text;
+  why->submitted = moment(e.submitted_ms);
+  why->sent = moment(e.sent_ms);
+  why->ended = moment(e.ended_ms);
+  return why;
+}
+
+[[noreturn]] void throw_failure(const job_record& record, const wire::job_id& name) {
   const auto code = static_cast<errc>(record.code);
   PP_CHECK(record.extra);
+  const auto why = complete_report(*record.extra, name);
   switch (code) {
     case errc::job_threw:
     case errc::worker_crashed:
@@ -33,8 +52,8 @@ void echo(job_record& record) {
     case errc::memory_limit:
     case errc::cancelled:
     case errc::result_too_large:
-    case errc::outcome_unknown: throw job_error(code, record.extra->report());
-    default: throw error(code, record.extra->text, record.extra->why);
+    case errc::outcome_unknown: throw job_error(code, std::move(*why));
+    default: throw error(code, record.extra->text, why);
   }
 }
 
@@ -69,8 +88,8 @@ std::size_t job_handle::result_bytes() const noexcept {
 }
 
 job_handle::value_view job_handle::value_or_throw() const {
-  if (pool_->echo_output) echo(*record_);
-  if (record_->code != 0) throw_failure(*record_);
+  echo(*record_, pool_->echo_output);
+  if (record_->code != 0) throw_failure(*record_, pool_->name_of(*record_));
   if (record_->extra && record_->extra->whole) {
     const byte_view value = record_->extra->whole.view().subspan(record_->extra->value_offset);
     return {value.data(), value.size()};
@@ -87,6 +106,10 @@ void job_handle::read_output(std::string& out, std::string& err, std::uint64_t& 
   out_dropped = e.out_dropped;
   err_dropped = e.err_dropped;
 }
+
+void job_handle::cancel() const { pool_->cancel(*record_); }
+
+std::string job_handle::id() const { return to_hex(pool_->name_of(*record_)); }
 
 std::chrono::microseconds job_handle::run_time() const noexcept { return std::chrono::microseconds(record_->run_us); }
 

@@ -1,6 +1,7 @@
 #include "ppclient/link.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 #include "net/deadline.hpp"
@@ -52,6 +53,12 @@ std::string link::address() const {
 std::string link::name() const {
   if (!welcome_.name.empty()) return welcome_.name;
   return found_name.empty() ? address() : found_name;
+}
+
+std::vector<std::string> link::addresses() const {
+  std::vector<std::string> out{address()};
+  for (const auto& p : places_) out.push_back(p.text());
+  return out;
 }
 
 // --- life ------------------------------------------------------------------------------------------------------------
@@ -155,11 +162,12 @@ void link::end_connection() {
     channel_.reset();
   }
   const bool was_ready = is_welcome_ && state_ != link_state::duplicate;
-  is_welcome_ = is_suspect_ = is_draining_ = is_full_ = is_paused_ = false;
+  is_welcome_ = is_suspect_ = is_draining_ = is_full_ = is_paused_ = was_suspect_ = false;
   announced_.clear();
   wanted_.clear();
   pings_.clear();
   stats_queries_.clear();
+  on_drain_answer_ = {};
   if (was_ready) owner_.on_link_lost(*this);
   if (was_ready) back_off_ = {};
   const auto longest = state_ == link_state::refused ? refused_back_off : longest_back_off;
@@ -198,8 +206,9 @@ void link::set_pause() {
     state_ = is_draining_ ? link_state::draining : is_suspect_ ? link_state::suspect : link_state::ready;
   }
   const bool paused = is_suspect_ || is_draining_ || is_full_;
-  if (paused == is_paused_ || !is_welcome_) return;
+  if ((paused == is_paused_ && is_suspect_ == was_suspect_) || !is_welcome_) return;
   is_paused_ = paused;
+  was_suspect_ = is_suspect_;
   owner_.on_link_paused(*this, paused);
 }
 
@@ -238,7 +247,7 @@ void link::on_message(const net::message& m) {
       done(std::string(as_text(m.view)));
       return;
     }
-    case wire::message_type::unsupported: return;
+    case wire::message_type::unsupported: on_unsupported(m); return;
     default: break;
   }
   bytes answer;
@@ -267,6 +276,25 @@ void link::on_goodbye(const net::message& m) {
   is_draining_ = true;
   set_pause();
   if (is_welcome_) owner_.on_link_leaving(*this);
+  answer_drain(g->reason == static_cast<std::uint16_t>(errc::shutting_down) ? std::string() : g->text);
+}
+
+void link::on_unsupported(const net::message& m) {
+  const auto u = wire::decode_unsupported(m.view);
+  if (u && u->type == static_cast<std::uint8_t>(wire::message_type::drain))
+    answer_drain("it runs an older version that cannot be asked to drain: send it SIGTERM");
+}
+
+void link::answer_drain(const std::string& problem) {
+  if (const auto answer = std::exchange(on_drain_answer_, {})) answer(problem);
+}
+
+void link::drain(std::chrono::milliseconds limit, std::function<void(std::string)> done) {
+  if (is_draining_) return done({});
+  on_drain_answer_ = std::move(done);
+  bytes payload;
+  wire::encode_drain({static_cast<std::uint32_t>(limit.count())}, payload);
+  channel_->send(wire::message_type::drain, 0, 0, payload);
 }
 
 void link::on_pong(const net::message& m) {
@@ -331,9 +359,9 @@ void link::send_job(const detail::job_record& record, std::uint16_t attempt) {
   }
 }
 
-void link::recall(std::uint64_t job_id, std::uint16_t attempt) {
+void link::cancel(std::uint64_t job_id, std::uint16_t attempt, wire::cancel_reason why) {
   bytes payload;
-  wire::encode_cancel({wire::cancel_reason::recall}, payload);
+  wire::encode_cancel({why}, payload);
   // Behind the SUBMIT if that is still being cut: before it, it would be about a job nobody knows.
   channel_->send_behind(wire::message_type::cancel, job_id, attempt, payload);
 }

@@ -59,7 +59,7 @@ class link_owner {
   /// The node is proved and said WELCOME. False: it is known already under another link; this one parks.
   virtual bool on_link_ready(link& from) = 0;
   virtual void on_link_lost(link& from) = 0;
-  /// Suspect, draining or full: nothing more may be sent to it for now.
+  /// Suspect, draining or full: nothing more may be sent to it for now. state() tells whether it is suspect.
   virtual void on_link_paused(link& from, bool paused) = 0;
   /// The node said GOODBYE: what it has not begun comes back, then the connection ends.
   virtual void on_link_leaving(link& from) = 0;
@@ -98,10 +98,12 @@ class link final : private net::channel::handler {
 
   /// Requires: is_ready(). Sends the job, and before it the image if this channel has not seen it.
   void send_job(const detail::job_record& record, std::uint16_t attempt);
-  void recall(std::uint64_t job_id, std::uint16_t attempt);
+  void cancel(std::uint64_t job_id, std::uint16_t attempt, wire::cancel_reason why);
   /// `done` gets the round trip time; nothing is called if the connection ends first.
   void ping(std::function<void(duration)> done);
   void query_stats(std::function<void(std::string)> done);
+  /// `done` gets an empty text when the node has agreed, else why not; nothing is called if the connection ends first.
+  void drain(std::chrono::milliseconds limit, std::function<void(std::string)> done);
   /// Says GOODBYE, waits at most `limit` until it is written, closes.
   net::awaitable<void> say_goodbye(time_point limit);
   /// Ends the connection now; run() goes on with back-off.
@@ -115,6 +117,8 @@ class link final : private net::channel::handler {
   bool is_static() const { return is_static_; }
   std::string address() const;
   std::string name() const;
+  /// As reached, and as given or found.
+  std::vector<std::string> addresses() const;
 
   // Kept by the cluster.
   std::uint32_t node = UINT32_MAX;  ///< index in the scheduler while ready
@@ -142,6 +146,8 @@ class link final : private net::channel::handler {
   void on_goodbye(const net::message& m);
   void on_pong(const net::message& m);
   void on_need(const net::message& m);
+  void on_unsupported(const net::message& m);
+  void answer_drain(const std::string& problem);
 
   net::awaitable<void> connect_once();
   net::awaitable<void> dial_and_prove();
@@ -175,13 +181,15 @@ class link final : private net::channel::handler {
 
   std::shared_ptr<net::channel> channel_;  ///< also owned by say_goodbye() while it waits
   std::unique_ptr<net::tls_stream> proved_;
-  bool is_welcome_ = false, is_suspect_ = false, is_draining_ = false, is_full_ = false, is_paused_ = false;
+  bool is_welcome_ = false, is_suspect_ = false, is_draining_ = false, is_full_ = false, is_paused_ = false,
+       was_suspect_ = false;
   wire::welcome welcome_;
   std::vector<bool> announced_;  ///< images this channel has seen
   std::deque<wanted_modules> wanted_;
   std::uint64_t next_token_ = 1;
   std::vector<std::pair<std::uint64_t, std::pair<time_point, std::function<void(duration)>>>> pings_;
   std::vector<std::function<void(std::string)>> stats_queries_;
+  std::function<void(std::string)> on_drain_answer_;
   std::uint64_t code_bytes_sent_ = 0, bytes_sent_before_ = 0, bytes_received_before_ = 0;
 };
 

@@ -87,6 +87,7 @@ net::awaitable<void> link::prove(net::tls_stream& stream) {
   co_await stream.handshake(login_bytes);
   auth::client_handshake::parameters p;
   p.client_id = context_.client_id;
+  p.as = static_cast<auth::role>(context_.settings.role);  // the same numbers
   p.fresh = auth::random_array<32>();
   if (expected_) p.expected_node = *expected_;
   const auto proved = co_await net::log_in(stream, context_.keys, p);

@@ -43,10 +43,10 @@ void local::on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes pay
 
 void local::on_unfit(const code::image_id& image, const std::string& reason,
                      const std::vector<std::uint64_t>& returned) {
-  for (std::size_t i = 0; i < returned.size(); ++i) credit_.on_returned();
   for (const auto& [index, what] : programs_) {
     if (what->id == image) owner_.on_local_unfit(index, reason);
   }
+  for (const auto job : returned) owner_.on_local_returned(job, credit_.on_returned());
 }
 
 net::awaitable<void> local::close() {

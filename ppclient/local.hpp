@@ -19,6 +19,8 @@ class local_owner {
   virtual ~local_owner() = default;
   virtual void on_local_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) = 0;
   virtual void on_local_unfit(std::uint32_t image, const std::string& reason) = 0;
+  /// A job that was not begun comes back because its image cannot run here.
+  virtual void on_local_returned(std::uint64_t job, unsigned credit) = 0;
   virtual void on_local_credit(std::int32_t change) = 0;
 };
 
@@ -33,6 +35,7 @@ class local final : private worker::pool_owner {
   void send_job(const detail::job_record& record, std::uint16_t attempt, const wire::job_id& name,
                 const code::image& program);
   void recall(std::uint64_t job) { pool_.recall(id_, job); }
+  void cancel(std::uint64_t job) { pool_.cancel(id_, job); }
   worker::pool_counters counters() const { return pool_.counters(); }
   /// Ends all workers. Await it before destruction.
   net::awaitable<void> close();

@@ -10,6 +10,7 @@
 
 #include "pp/detail/job_draft.hpp"
 #include "ppclient/chunk_rule.hpp"
+#include "ppclient/job_terms.hpp"
 
 namespace pp::detail {
 namespace {
@@ -39,7 +40,7 @@ struct chunk {
 class map_loop {
  public:
   map_loop(client_core& core, const call_code& code, map_items& items, const map_options& how)
-      : core_(core), code_(code), items_(items), rule_(how.chunk), total_(items.total()) {}
+      : core_(core), code_(code), items_(items), how_(how.job), rule_(how.chunk), total_(items.total()) {}
   // The records of chunks whose results nobody takes are freed as they come in; but no job may outlive its map.
   ~map_loop() {
     for (const auto& c : chunks_) c.job.wait();
@@ -74,7 +75,7 @@ class map_loop {
     const std::size_t bytes = draft.arguments().size();
     chunks_.push_back({{}, next_item_, count, bytes});
     try {
-      chunks_.back().job = draft.submit(code_);
+      chunks_.back().job = draft.submit(code_, how_);
     } catch (...) {
       chunks_.pop_back();
       throw;
@@ -116,6 +117,7 @@ class map_loop {
   client_core& core_;
   const call_code& code_;
   map_items& items_;
+  const job_options& how_;
   chunk_rule rule_;
   const std::optional<std::uint64_t> total_;
 
@@ -130,6 +132,7 @@ class map_loop {
 }  // namespace
 
 void run_map(client_core& core, const call_code& code, map_items& items, const map_options& how) {
+  ppclient::check(how.job);  // also where the range is empty
   map_loop(core, code, items, how).run();
 }
 

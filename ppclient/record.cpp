@@ -110,16 +110,37 @@ void record_pool::submit(job_record* record) {
   if (must_wake) wake_();
 }
 
-void record_pool::collect(std::vector<job_record*>& into) {
+void record_pool::cancel(const job_record& record) {
+  if (record.word.load(std::memory_order_acquire) == job_record::state_done) return;
+  bool must_wake = false;
+  {
+    const std::lock_guard hold(lock_);
+    if (is_closed_) return;  // it ends with errc::closed
+    cancelled_.push_back(record.id());
+    has_submitted_.store(true, std::memory_order_release);
+    must_wake = std::exchange(is_io_asleep_, false);
+  }
+  if (must_wake) wake_();
+}
+
+wire::job_id record_pool::name_of(const job_record& record) const {
+  wire::job_id name = client_id;
+  store_big_endian(name.data() + 8, record.id());
+  return name;
+}
+
+void record_pool::collect(std::vector<job_record*>& into, std::vector<std::uint64_t>& cancelled) {
   into.clear();
+  cancelled.clear();
   const std::lock_guard hold(lock_);
   into.swap(submitted_);
+  cancelled.swap(cancelled_);
   has_submitted_.store(false, std::memory_order_relaxed);
 }
 
 bool record_pool::arm() {
   const std::lock_guard hold(lock_);
-  is_io_asleep_ = submitted_.empty();
+  is_io_asleep_ = submitted_.empty() && cancelled_.empty();
   return is_io_asleep_;
 }
 

@@ -7,6 +7,7 @@
 // Threads: the word from any; the pool's functions as each says.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include "base/clock.hpp"
 #include "pp/detail/payload.hpp"
 #include "pp/error.hpp"
+#include "ppclient/job_terms.hpp"
 #include "wire/message.hpp"
 
 namespace pp::detail {
@@ -31,9 +33,10 @@ struct record_extra {
   std::size_t value_offset = 0;
   std::string out, err;
   std::uint64_t out_dropped = 0, err_dropped = 0;
-  std::string text;                 ///< of a pp::error
-  std::shared_ptr<job_report> why;  ///< of a failure
-  bytes terms;                      ///< wire/terms, as they are sent; empty for most jobs
+  std::string text;                                          ///< of a pp::error
+  std::shared_ptr<job_report> why;                           ///< of a failure, and attempts that failed before
+  std::shared_ptr<const ppclient::job_terms> how;            ///< what its caller said about it; null for most jobs
+  std::int64_t submitted_ms = 0, sent_ms = 0, ended_ms = 0;  ///< of a failure: since 1970, 0 = never
 
   job_report& report() {
     if (!why) why = std::make_shared<job_report>();
@@ -70,7 +73,11 @@ struct job_record {
   byte_view arguments() const {
     return extra && extra->arguments ? extra->arguments.view() : byte_view(data.data(), data.size());
   }
-  byte_view terms() const { return extra ? byte_view(extra->terms) : byte_view(); }
+  const ppclient::job_terms* how() const { return extra ? extra->how.get() : nullptr; }
+  byte_view terms() const {
+    const auto* const said = how();
+    return said != nullptr ? byte_view(said->encoded) : byte_view();
+  }
   void forget_arguments() {
     if (extra) extra->arguments = {};
   }
@@ -110,6 +117,10 @@ class record_pool {
   void submit(job_record* record);
   /// The future lets go: frees a finished record, marks a pending one abandoned.
   void release(job_record* record);
+  /// The I/O thread is told to cancel the job, unless it is done. Requires: the future still has it.
+  void cancel(const job_record& record);
+  /// Its name for ever: records are used again, but never with the same id.
+  wire::job_id name_of(const job_record& record) const;
   /// False if `limit` passed first; negative = for ever.
   bool wait(job_record& record, std::int64_t limit_ns);
   std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
@@ -119,8 +130,8 @@ class record_pool {
   /// The I/O thread is going to sleep: the next submit() wakes it. False if something is there already.
   bool arm();
   void disarm();
-  /// Everything submitted since the last call; `into` is cleared and keeps its memory.
-  void collect(std::vector<job_record*>& into);
+  /// Everything submitted and the ids of all jobs cancelled since the last call; both are cleared and keep their memory.
+  void collect(std::vector<job_record*>& into, std::vector<std::uint64_t>& cancelled);
   /// Makes the future ready. Waiters wake at the next wake_waiters(), one system call each at most.
   void complete(job_record* record);
   void wake_waiters();
@@ -130,6 +141,7 @@ class record_pool {
   const std::string* keep_name(std::string name);
 
   bool echo_output = true;
+  std::array<std::uint8_t, 16> client_id{};  ///< its first half begins the names of all jobs; set before any job is
 
  private:
   struct slab;
@@ -149,6 +161,7 @@ class record_pool {
   std::vector<std::unique_ptr<slab>> slabs_;
   job_record* free_ = nullptr;
   std::vector<job_record*> submitted_;
+  std::vector<std::uint64_t> cancelled_;
   bool is_io_asleep_ = false;
   bool is_closed_ = false;
 

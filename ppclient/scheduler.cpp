@@ -29,6 +29,12 @@ void scheduler::remove(list& l, job_slot id) {
   (j.next == none ? l.last : jobs_[j.next].previous) = j.previous;
 }
 
+std::vector<scheduler::job_slot> scheduler::members(const list& l) const {
+  std::vector<job_slot> out;
+  for (auto id = l.first; id != none; id = jobs_[id].next) out.push_back(id);
+  return out;
+}
+
 // --- nodes -----------------------------------------------------------------------------------------------------------
 
 scheduler::node_index scheduler::on_node_ready(unsigned slots) {
@@ -48,9 +54,24 @@ void scheduler::set_slots(node_index node, unsigned slots) {
   refresh(node);
 }
 
-void scheduler::set_paused(node_index node, bool paused) {
+void scheduler::set_paused(node_index node, bool paused, bool silent) {
   nodes_[node].paused = paused;
+  if (std::exchange(nodes_[node].silent, silent) != silent) {
+    silent ? silent_.push_back(node) : static_cast<void>(std::erase(silent_, node));
+  }
   refresh(node);
+}
+
+scheduler::constraint_index scheduler::add_constraint() {
+  constraints_.emplace_back();
+  return static_cast<constraint_index>(constraints_.size() - 1);
+}
+
+void scheduler::set_fulfils(node_index node, constraint_index index) {
+  constraint& c = constraints_[index];
+  if (c.fulfilled.size() <= node) c.fulfilled.resize(node + 1);
+  c.fulfilled[node] = true;
+  c.nodes.push_back(node);
 }
 
 void scheduler::on_node_leaving(node_index node) {
@@ -61,11 +82,11 @@ void scheduler::on_node_leaving(node_index node) {
 // After any change of a node: what decide() wants to know about all of them without looking at each.
 void scheduler::refresh(node_index node) {
   node_entry& n = nodes_[node];
-  const bool is_open = may_take(n) && n.in_flight < n.credit;
-  is_open ? open_.set(node, n.in_flight, n.slots) : open_.remove(node);
-  const std::uint32_t idle = is_open && n.slots > n.in_flight ? n.slots - n.in_flight : 0;
+  const bool is_open = has_room(n);
+  is_open ? open_.set(node, n.load(), n.slots) : open_.remove(node);
+  const std::uint32_t idle = is_open && n.slots > n.load() ? n.slots - n.load() : 0;
   if (idle != n.idle) idle_ += std::uint64_t{idle} - std::exchange(n.idle, idle);
-  const bool is_overfull = n.alive && n.in_flight > n.slots + n.recalls;
+  const bool is_overfull = n.alive && n.load() > n.slots + n.recalls;
   if (is_overfull != (n.place != none)) set_overfull(node, is_overfull);
 }
 
@@ -82,30 +103,42 @@ void scheduler::set_overfull(node_index node, bool is_overfull) {
   n.place = none;
 }
 
-void scheduler::on_node_lost(node_index node) {
+void scheduler::on_node_lost(node_index node, std::vector<job_slot>& unknown) {
   auto& n = nodes_[node];
   if (!n.alive) return;
   n.alive = false;
   alive_.erase(std::find(alive_.begin(), alive_.end(), node));
-  requeue_all(node, false, 0);
+  std::erase(silent_, node);
+  for (auto& c : constraints_) std::erase(c.nodes, node);
+  std::erase_if(others_, [&](const auto& other) {
+    if (other.second.node != node) return false;
+    jobs_[other.first].has_other = false;
+    return true;
+  });
+  n.ghosts = 0;
+  requeue_all(node, unknown);
   recalls_ -= n.recalls;
   n.recalls = 0;
   refresh(node);
 }
 
 void scheduler::on_unfit(node_index node, image_index image) {
-  auto& n = nodes_[node];
-  if (!n.alive || !is_fit(n, image)) return;
-  n.unfit.push_back(image);
-  requeue_all(node, true, image);
+  auto& unfit = nodes_[node].unfit;
+  if (std::find(unfit.begin(), unfit.end(), image) == unfit.end()) unfit.push_back(image);
 }
 
 // From the youngest to the oldest, so that the oldest ends up first in the queue.
-void scheduler::requeue_all(node_index node, bool only_image, image_index image) {
+void scheduler::requeue_all(node_index node, std::vector<job_slot>& unknown) {
   for (auto id = nodes_[node].jobs.last; id != none;) {
     const auto previous = jobs_[id].previous;
-    if (!only_image || jobs_[id].image == image) {
-      leave_node(id);
+    leave_node(id);
+    if (jobs_[id].has_other) {
+      promote_other(id);
+    } else if (jobs_[id].at_most_once) {
+      jobs_[id].state = job_state::finished;
+      ++counters_.finished;
+      unknown.push_back(id);
+    } else {
       queue_front(id);
       ++counters_.rescheduled;
     }
@@ -113,13 +146,18 @@ void scheduler::requeue_all(node_index node, bool only_image, image_index image)
   }
 }
 
-bool scheduler::is_fit(const node_entry& n, image_index image) const {
-  return std::find(n.unfit.begin(), n.unfit.end(), image) == n.unfit.end();
+bool scheduler::is_fit(node_index node, const job_kind& what) const {
+  if (what.constraint != none) {
+    const auto& fulfilled = constraints_[what.constraint].fulfilled;
+    if (node >= fulfilled.size() || !fulfilled[node]) return false;
+  }
+  const auto& unfit = nodes_[node].unfit;
+  return unfit.empty() || std::find(unfit.begin(), unfit.end(), what.image) == unfit.end();
 }
 
-bool scheduler::has_node_for(image_index image) const {
+bool scheduler::has_node_for(class_index kind) const {
   return std::any_of(alive_.begin(), alive_.end(), [&](node_index i) {
-    return nodes_[i].slots > 0 && !nodes_[i].leaving && is_fit(nodes_[i], image);
+    return nodes_[i].slots > 0 && !nodes_[i].leaving && is_fit(i, classes_[kind].what);
   });
 }
 
@@ -131,22 +169,59 @@ std::size_t scheduler::slots() const {
 
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
-void scheduler::on_submit(job_slot id, image_index image) {
+scheduler::class_index scheduler::class_for(const job_kind& what) {
+  const bool is_plain = what.priority == 0 && what.constraint == none;
+  if (is_plain && what.image >= plain_.size()) plain_.resize(what.image + 1, none);
+  class_index& known = is_plain ? plain_[what.image] : class_of_.try_emplace(what, none).first->second;
+  if (known == none) {
+    known = static_cast<class_index>(classes_.size());
+    classes_.push_back({what, {}, false});
+  }
+  return known;
+}
+
+void scheduler::activate(class_index kind) {
+  if (std::exchange(classes_[kind].is_active, true)) return;
+  const auto comes_before = [&](class_index a, class_index b) {
+    const int first = classes_[a].what.priority, second = classes_[b].what.priority;
+    return first != second ? first > second : a < b;
+  };
+  active_.insert(std::upper_bound(active_.begin(), active_.end(), kind, comes_before), kind);
+}
+
+void scheduler::on_submit(job_slot id, const job_kind& kind, const job_rules& rules) {
   if (id >= jobs_.size()) jobs_.resize(id + 1);  // grows as a vector does, and touches no page before its time
-  PP_ASSERT(jobs_[id].state == job_state::finished);
-  if (image >= queues_.size()) queues_.resize(image + 1);
-  jobs_[id] = job_entry{};
-  jobs_[id].image = image;
-  jobs_[id].state = job_state::queued;
-  push_back(queues_[image], id);
+  job_entry& j = jobs_[id];
+  PP_ASSERT(j.state == job_state::finished);
+  j = job_entry{};
+  j.kind = class_for(kind);
+  j.most_starts = static_cast<std::uint16_t>(rules.attempts != 0 ? rules.attempts : attempts_);
+  j.at_most_once = rules.at_most_once;
+  j.idempotent = rules.idempotent;
+  j.state = job_state::queued;
+  push_back(classes_[j.kind].queue, id);
+  activate(j.kind);
   ++queued_;
   ++counters_.submitted;
 }
 
 void scheduler::queue_front(job_slot id) {
-  jobs_[id].state = job_state::queued;
-  push_front(queues_[jobs_[id].image], id);
+  job_entry& j = jobs_[id];
+  j.state = job_state::queued;
+  push_front(classes_[j.kind].queue, id);
+  activate(j.kind);
   ++queued_;
+}
+
+void scheduler::place(job_slot id, node_index to, std::uint16_t attempt) {
+  job_entry& j = jobs_[id];
+  j.state = job_state::in_flight;
+  j.node = to;
+  j.attempt = attempt;
+  push_back(nodes_[to].jobs, id);
+  ++nodes_[to].in_flight;
+  ++in_flight_;
+  refresh(to);
 }
 
 void scheduler::leave_node(job_slot id) {
@@ -176,127 +251,120 @@ void scheduler::settle_recalls(node_index node) {
   refresh(node);
 }
 
+// --- results ---------------------------------------------------------------------------------------------------------
+
+bool scheduler::is_here(const job_entry& j, node_index node, std::uint16_t attempt, outcome what) const {
+  if (j.state != job_state::in_flight || j.node != node) return false;
+  return j.attempt == attempt || (attempt == 0 && what == outcome::not_started);
+}
+
 scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint16_t attempt, outcome what,
                                         unsigned credit) {
+  if (id >= jobs_.size() || !is_here(jobs_[id], from, attempt, what)) {
+    on_stray_result(from, credit);
+    return id < jobs_.size() && jobs_[id].has_other ? on_result_of_other(id, from, attempt, what)
+                                                    : (++counters_.stale, verdict::stale);
+  }
   // Credit: the job that left is one place; returning 0 or 2 shrinks or widens the window.
   nodes_[from].credit += static_cast<std::int64_t>(credit) - 1;
-  if (!is_in_flight(id) || jobs_[id].node != from || jobs_[id].attempt != attempt) {
-    ++counters_.stale;
-    refresh(from);
-    return verdict::stale;
-  }
-  leave_node(id);
   job_entry& j = jobs_[id];
+  const bool was_recalled = j.is_recalled;
+  leave_node(id);
   if (what == outcome::not_started) {
-    queue_front(id);
-    ++counters_.recalled;
-    return verdict::again;
+    ++(was_recalled ? counters_.recalled : counters_.rescheduled);
+    return give_up_place(id, j.avoid);
   }
-  if (what == outcome::crashed && ++j.crashes < attempts_) {
-    j.avoid = from;
-    queue_front(id);
+  if (what == outcome::crashed && ++j.crashes < j.most_starts && !j.at_most_once) {
     ++counters_.retried;
-    return verdict::again;
+    return give_up_place(id, from);
   }
+  if (j.has_other) forget_other(id);
   j.state = job_state::finished;
   ++counters_.finished;
   return verdict::deliver;
 }
 
-void scheduler::withdraw(job_slot id) {
-  PP_ASSERT(is_queued(id));
-  remove(queues_[jobs_[id].image], id);
-  --queued_;
+void scheduler::on_stray_result(node_index node, unsigned credit) {
+  node_entry& n = nodes_[node];
+  n.credit += static_cast<std::int64_t>(credit) - 1;
+  if (n.ghosts > 0) --n.ghosts;
+  refresh(node);
+}
+
+// Its present place is gone without a result.
+scheduler::verdict scheduler::give_up_place(job_slot id, node_index avoid) {
+  jobs_[id].avoid = avoid;
+  jobs_[id].has_other ? promote_other(id) : queue_front(id);
+  return verdict::again;
+}
+
+// --- two places ------------------------------------------------------------------------------------------------------
+
+// The ghost's place is free already (on_stray_result).
+scheduler::verdict scheduler::on_result_of_other(job_slot id, node_index from, std::uint16_t attempt, outcome what) {
+  const other_place other = others_.at(id);
+  const bool is_meant = other.attempt == attempt || (attempt == 0 && what == outcome::not_started);
+  if (other.node != from || !is_meant) {
+    ++counters_.stale;
+    return verdict::stale;
+  }
+  others_.erase(id);
+  jobs_[id].has_other = false;
+  if (what == outcome::crashed) ++jobs_[id].crashes;
+  if (what != outcome::done) return verdict::again;
+  leave_ghost(id);
+  jobs_[id].state = job_state::finished;
+  ++counters_.finished;
+  return verdict::deliver;
+}
+
+// The first place is all that is left.
+void scheduler::promote_other(job_slot id) {
+  const other_place other = others_.at(id);
+  others_.erase(id);
+  jobs_[id].has_other = false;
+  --nodes_[other.node].ghosts;
+  place(id, other.node, other.attempt);
+}
+
+void scheduler::forget_other(job_slot id) {
+  const other_place other = others_.at(id);
+  others_.erase(id);
+  jobs_[id].has_other = false;
+  cancels_.push_back({action::kind::cancel, other.attempt, id, other.node});
+}
+
+// --- the end of a job that its nodes do not decide -------------------------------------------------------------------
+
+// Its place stays taken until the node has answered, else more jobs would be sent than the node allowed.
+void scheduler::leave_ghost(job_slot id) {
+  const node_index node = jobs_[id].node;
+  cancels_.push_back({action::kind::cancel, jobs_[id].attempt, id, node});
+  leave_node(id);
+  ++nodes_[node].ghosts;
+  refresh(node);
+}
+
+void scheduler::cancel(job_slot id) {
+  if (is_queued(id)) return withdraw(id);
+  PP_ASSERT(is_in_flight(id));
+  if (jobs_[id].has_other) forget_other(id);
+  leave_ghost(id);
   jobs_[id].state = job_state::finished;
   ++counters_.finished;
 }
 
-std::vector<scheduler::job_slot> scheduler::queued_jobs(image_index image) const {
-  std::vector<job_slot> out;
-  for (auto id = queues_[image].first; id != none; id = jobs_[id].next) out.push_back(id);
-  return out;
+void scheduler::take_cancels(std::vector<action>& out) {
+  out.insert(out.end(), cancels_.begin(), cancels_.end());
+  cancels_.clear();
 }
 
-// --- decisions -------------------------------------------------------------------------------------------------------
-
-// Smallest share of its slots taken; `avoid` only if nobody else lives that could take it at all.
-scheduler::node_index scheduler::least_loaded(image_index image, node_index avoid) const {
-  const auto best =
-      open_.first_of([&](node_index i) { return i != avoid && (nodes_[i].unfit.empty() || is_fit(nodes_[i], image)); });
-  if (best != none || avoid == none) return best;
-  const node_entry& n = nodes_[avoid];
-  const bool can_take = may_take(n) && n.in_flight < n.credit && is_fit(n, image);
-  return can_take && !has_other_node(image, avoid) ? avoid : none;
-}
-
-bool scheduler::has_other_node(image_index image, node_index avoid) const {
-  return std::any_of(alive_.begin(), alive_.end(),
-                     [&](node_index i) { return i != avoid && may_take(nodes_[i]) && is_fit(nodes_[i], image); });
-}
-
-void scheduler::send(job_slot id, node_index to, std::vector<action>& out) {
-  job_entry& j = jobs_[id];
-  remove(queues_[j.image], id);
+void scheduler::withdraw(job_slot id) {
+  PP_ASSERT(is_queued(id));
+  remove(classes_[jobs_[id].kind].queue, id);
   --queued_;
-  j.state = job_state::in_flight;
-  j.node = to;
-  ++j.attempt;
-  push_back(nodes_[to].jobs, id);
-  ++nodes_[to].in_flight;
-  ++in_flight_;
-  refresh(to);
-  out.push_back({action::kind::send, j.attempt, id, to});
-}
-
-bool scheduler::decide(std::vector<action>& out, std::size_t limit) {
-  const std::size_t end = out.size() + limit;
-  for (auto& queue : queues_) {
-    for (auto id = queue.first; id != none && out.size() < end;) {
-      const auto next = jobs_[id].next;
-      const auto to = least_loaded(jobs_[id].image, jobs_[id].avoid);
-      if (to != none) {
-        send(id, to, out);
-      } else if (jobs_[id].avoid == none) {
-        break;  // no room for any job of this image; one that avoids a node must not block those behind it
-      }
-      id = next;
-    }
-  }
-  if (queued_ == 0 && in_flight_ > 0) recall_for_idle(out, end > out.size() ? end - out.size() : 0);
-  return out.size() >= end && queued_ > 0;
-}
-
-// Jobs that wait behind others at one node while workers of another idle: the youngest are asked back, as many as idle.
-void scheduler::recall_for_idle(std::vector<action>& out, std::size_t limit) {
-  if (idle_ <= recalls_) return;
-  auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>({idle_ - recalls_, limit, UINT32_MAX}));
-  // From the back: a node that is asked for all it has too much leaves the list.
-  for (std::size_t at = overfull_.size(); at > 0 && wanted > 0; --at) {
-    const auto from = overfull_[at - 1];
-    const node_entry& n = nodes_[from];
-    wanted -= recall_from(from, std::min(wanted, n.in_flight - n.slots - n.recalls), out);
-    refresh(from);
-  }
-}
-
-// Without this a job that only its present node can run would be asked back and sent there again for ever.
-bool scheduler::may_run_idle(const job_entry& j) const {
-  return j.avoid == none &&
-         open_.first_of([&](node_index i) { return i != j.node && is_fit(nodes_[i], j.image); }, true) != none;
-}
-
-std::uint32_t scheduler::recall_from(node_index from, std::uint32_t wanted, std::vector<action>& out) {
-  std::uint32_t done = 0;
-  for (auto id = nodes_[from].jobs.last; id != none && done < wanted; id = jobs_[id].previous) {
-    job_entry& j = jobs_[id];
-    if (j.is_recalled || !may_run_idle(j)) continue;
-    j.is_recalled = j.is_coming_back = true;
-    ++nodes_[from].recalls;
-    ++recalls_;
-    ++done;
-    out.push_back({action::kind::recall, j.attempt, id, from});
-  }
-  return done;
+  jobs_[id].state = job_state::finished;
+  ++counters_.finished;
 }
 
 }  // namespace pp::ppclient

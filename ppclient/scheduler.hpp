@@ -5,15 +5,21 @@
 //   - never more jobs in flight on a node than it granted credit for;
 //   - a result that is not of the present attempt on the node that has it is stale and changes nothing;
 //   - jobs of a lost node go to the front of the queue; that does not count against them; the death of a worker does, and the
-//     next attempt goes to another node if there is one;
-//   - new jobs go to the fit node with the smallest load (jobs in flight per slot);
+//     next attempt goes to another node if there is one; a job that may run at most once is not sent again;
+//   - new jobs go to the fit node with the smallest load (jobs in flight per slot), those of a higher priority first; those that
+//     can go nowhere now hold up no others, and classes of the same priority take turns;
+//   - a node's place is taken until the node has answered, also if nobody waits for the answer any more (a ghost);
+//   - a job that may be run twice is also sent elsewhere while its node is silent: at two places at most, the first result counts;
 //   - when nothing is queued and a node idles while another holds more than it can run at once, some of those are recalled.
 // Pure: no clock, no sockets; jobs are named by the slot of their record. A job's step costs the logarithm of the nodes at most;
 // where nodes cannot run an image, also a look at each of those that has less to do than the one it finds.
 // Must not know: bytes, connections, futures.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <map>
+#include <unordered_map>
 #include <vector>
 
 #include "ppclient/node_heap.hpp"
@@ -25,10 +31,12 @@ class scheduler {
   using job_slot = std::uint32_t;
   using node_index = std::uint32_t;
   using image_index = std::uint32_t;
+  using class_index = std::uint32_t;
+  using constraint_index = std::uint32_t;
   static constexpr std::uint32_t none = UINT32_MAX;
 
   struct action {
-    enum class kind : std::uint8_t { send, recall };
+    enum class kind : std::uint8_t { send, recall, cancel };
     kind what = kind::send;
     std::uint16_t attempt = 0;
     job_slot job = 0;
@@ -42,12 +50,31 @@ class scheduler {
   };
   enum class outcome : std::uint8_t { done, crashed, not_started };
 
+  /// Jobs that the same nodes can run and that are equally urgent wait in one queue.
+  struct job_kind {
+    image_index image = 0;
+    int priority = 0;
+    constraint_index constraint = none;
+    auto operator<=>(const job_kind&) const = default;
+  };
+  /// What few jobs differ in.
+  struct job_rules {
+    unsigned attempts = 0;  ///< 0 = as the scheduler was told
+    bool at_most_once = false;
+    bool idempotent = false;
+  };
+
   struct counters {
-    std::uint64_t submitted = 0, finished = 0, rescheduled = 0, retried = 0, stale = 0, recalled = 0;
+    std::uint64_t submitted = 0, finished = 0, rescheduled = 0, retried = 0, stale = 0, recalled = 0, copied = 0;
   };
 
   /// `attempts`: how often a job may be started whose worker dies.
   explicit scheduler(unsigned attempts) : attempts_(attempts) {}
+
+  // --- where jobs may run
+  /// Something that jobs ask of nodes. Nodes do not fulfil it until they are said to.
+  constraint_index add_constraint();
+  void set_fulfils(node_index node, constraint_index constraint);
 
   // --- nodes
   /// A node that can take jobs as soon as it grants credit. Indexes are never used again.
@@ -60,19 +87,28 @@ class scheduler {
   void forget_unfit(node_index node) { nodes_[node].unfit.clear(); }
   /// What was recalled from it and has not come back has begun there: it no longer counts as on its way back.
   void settle_recalls(node_index node);
-  /// Nothing more is sent to it; what it has stays there.
-  void set_paused(node_index node, bool paused);
-  /// Its connection is gone: all its jobs are queued again. The index is dead from here on.
-  void on_node_lost(node_index node);
-  /// The node cannot run this image: its jobs of it are queued again and none is sent there any more.
+  /// Nothing more is sent to it; what it has stays there. If it is `silent`, copies of what may run twice go elsewhere.
+  void set_paused(node_index node, bool paused, bool silent = false);
+  /// Its connection is gone: its jobs are queued again, or if they run elsewhere too, stay there. Those that may run at most
+  /// once are in flight no more and appended to `unknown`. The index is dead from here on.
+  void on_node_lost(node_index node, std::vector<job_slot>& unknown);
+  /// The node cannot run this image: none is sent there any more. It answers for what it has.
   void on_unfit(node_index node, image_index image);
 
   // --- jobs
-  void on_submit(job_slot job, image_index image);
-  /// A RESULT of `job` came from `node` with `attempt`, returning `credit`.
+  void on_submit(job_slot job, image_index image) { on_submit(job, {image, 0, none}, {}); }
+  void on_submit(job_slot job, const job_kind& kind, const job_rules& rules);
+  /// A RESULT of `job` came from `node` with `attempt` (0: a node that is unfit gives it back), returning `credit`.
   verdict on_result(job_slot job, node_index node, std::uint16_t attempt, outcome what, unsigned credit);
+  /// The same where nobody knows the job any more.
+  void on_stray_result(node_index node, unsigned credit);
   /// Takes a queued job out (to fail it). Requires: is_queued(job).
   void withdraw(job_slot job);
+  /// Takes a job out wherever it is; the nodes that have it are told (take_cancels). Requires: it is queued or in flight.
+  void cancel(job_slot job);
+  /// What nodes are to be told about jobs that are finished: appends to `out`. To be called before their slots are used again.
+  void take_cancels(std::vector<action>& out);
+  bool has_cancels() const { return !cancels_.empty(); }
 
   /// Assigns queued jobs to nodes, and recalls where that helps; appends at most `limit` actions. True if `limit` stopped it.
   bool decide(std::vector<action>& out, std::size_t limit);
@@ -82,17 +118,25 @@ class scheduler {
   bool is_in_flight(job_slot job) const { return job < jobs_.size() && jobs_[job].state == job_state::in_flight; }
   unsigned crashes(job_slot job) const { return jobs_[job].crashes; }
   std::uint16_t attempt(job_slot job) const { return jobs_[job].attempt; }
-  image_index image_of(job_slot job) const { return jobs_[job].image; }
+  class_index class_of(job_slot job) const { return jobs_[job].kind; }
+  image_index image_of(job_slot job) const { return classes_[jobs_[job].kind].what.image; }
+  node_index node_of(job_slot job) const { return jobs_[job].node; }
   std::size_t queued() const { return queued_; }
   std::size_t in_flight() const { return in_flight_; }
   std::size_t in_flight(node_index node) const { return nodes_[node].in_flight; }
-  /// True if some node lives that may run this image, whether or not it has credit now.
-  bool has_node_for(image_index image) const;
-  /// Every queued job of an image, oldest first.
-  std::vector<job_slot> queued_jobs(image_index image) const;
+  /// Places taken by what nobody waits for.
+  std::size_t ghosts(node_index node) const { return nodes_[node].ghosts; }
+  /// What is in flight on a node, oldest first.
+  std::vector<job_slot> jobs_on(node_index node) const { return members(nodes_[node].jobs); }
+  /// True if some node lives that may run these jobs, whether or not it has credit now.
+  bool has_node_for(class_index kind) const;
+  /// Every queued job of a class, oldest first.
+  std::vector<job_slot> queued_jobs(class_index kind) const { return members(classes_[kind].queue); }
+  bool has_queued(class_index kind) const { return classes_[kind].queue.first != none; }
+  const job_kind& kind_of(class_index kind) const { return classes_[kind].what; }
   /// Of the nodes that live and are not leaving.
   std::size_t slots() const;
-  std::size_t images() const { return queues_.size(); }
+  std::size_t classes() const { return classes_.size(); }
   const counters& numbers() const { return counters_; }
 
  private:
@@ -102,12 +146,22 @@ class scheduler {
     std::uint32_t next = none, previous = none;
     node_index node = none;
     node_index avoid = none;  ///< the node on which its worker died last
-    image_index image = 0;
+    class_index kind = 0;
     std::uint16_t attempt = 0;
     std::uint16_t crashes = 0;
-    job_state state = job_state::finished;
-    bool is_recalled = false;     ///< in this attempt: asked back once, never again
-    bool is_coming_back = false;  ///< counted in recalls
+    std::uint16_t most_starts = 0;
+    job_state state : 2 = job_state::finished;
+    bool is_recalled : 1 = false;     ///< in this attempt: asked back once, never again
+    bool is_coming_back : 1 = false;  ///< counted in recalls
+    bool at_most_once : 1 = false;
+    bool idempotent : 1 = false;
+    bool has_other : 1 = false;  ///< it is at another place too, see others_
+  };
+  static_assert(sizeof(job_entry) == 28);
+  /// The first place of a job that was sent elsewhere because its node was silent. It is a ghost there.
+  struct other_place {
+    node_index node = none;
+    std::uint16_t attempt = 0;
   };
   struct list {
     std::uint32_t first = none, last = none;
@@ -116,25 +170,53 @@ class scheduler {
     list jobs;  ///< in flight, oldest first
     std::int64_t credit = 0;
     std::uint32_t in_flight = 0;
+    std::uint32_t ghosts = 0;
     std::uint32_t slots = 0;
     std::uint32_t recalls = 0;
     std::uint32_t idle = 0;      ///< its share of idle_
     std::uint32_t place = none;  ///< in overfull_
-    bool alive = true, paused = false, leaving = false;
+    bool alive = true, paused = false, leaving = false, silent = false;
     std::vector<image_index> unfit;
+    std::uint32_t load() const { return in_flight + ghosts; }
+  };
+  struct job_class {
+    job_kind what;
+    list queue;
+    bool is_active = false;  ///< stands in active_
+  };
+  struct constraint {
+    std::vector<bool> fulfilled;    ///< by node
+    std::vector<node_index> nodes;  ///< those that live
   };
 
   bool may_take(const node_entry& n) const { return n.alive && !n.paused && !n.leaving && n.slots > 0; }
-  bool is_fit(const node_entry& n, image_index image) const;
-  bool has_other_node(image_index image, node_index avoid) const;
-  node_index least_loaded(image_index image, node_index avoid) const;
+  bool has_room(const node_entry& n) const { return may_take(n) && n.load() < n.credit; }
+  bool is_fit(node_index node, const job_kind& what) const;
+  bool has_other_node(const job_kind& what, node_index avoid) const;
+  node_index least_loaded(const job_kind& what, node_index avoid) const;
+  node_index first_open(const job_kind& what, node_index but, bool only_idle) const;
+  node_index first_open_of(const constraint& c, const job_kind& what, node_index but, bool only_idle) const;
+  class_index class_for(const job_kind& what);
+  void activate(class_index kind);
+  std::size_t serve(std::size_t first, std::vector<action>& out, std::size_t end);
+  bool serve_class(class_index kind, std::vector<action>& out, std::size_t end, bool only_one);
+  bool is_here(const job_entry& j, node_index node, std::uint16_t attempt, outcome what) const;
+  verdict on_result_of_other(job_slot id, node_index from, std::uint16_t attempt, outcome what);
+  verdict give_up_place(job_slot id, node_index avoid);
+  void promote_other(job_slot id);
+  void forget_other(job_slot id);
+  void leave_ghost(job_slot id);
+  void copy_from_silent(std::vector<action>& out, std::size_t end);
+  void copy_from(node_index silent, std::vector<action>& out, std::size_t end);
+  void place(job_slot id, node_index to, std::uint16_t attempt);
+  std::vector<job_slot> members(const list& l) const;
   void refresh(node_index node);
   void set_overfull(node_index node, bool is_overfull);
   bool may_run_idle(const job_entry& j) const;
   void send(job_slot id, node_index to, std::vector<action>& out);
   void queue_front(job_slot id);
   void leave_node(job_slot id);
-  void requeue_all(node_index node, bool only_image, image_index image);
+  void requeue_all(node_index node, std::vector<job_slot>& unknown);
   void recall_for_idle(std::vector<action>& out, std::size_t limit);
   std::uint32_t recall_from(node_index from, std::uint32_t wanted, std::vector<action>& out);
   void push_back(list& l, job_slot id);
@@ -149,7 +231,17 @@ class scheduler {
   node_heap open_;                    ///< those that have credit left
   std::uint64_t idle_ = 0;            ///< slots without a job there
   std::vector<node_index> overfull_;  ///< those that hold more than they run and were asked back for
-  std::vector<list> queues_;          ///< by image
+  std::vector<node_index> silent_;    ///< those whose jobs may be copied
+  std::vector<job_class> classes_;
+  std::map<job_kind, class_index> class_of_;
+  std::vector<class_index> plain_;  ///< by image: the class of jobs that ask for nothing
+  std::vector<class_index>
+      active_;  ///< classes with queued jobs (or lately emptied), the most urgent first, then by number
+  std::vector<class_index> turn_;   ///< of serve(), kept for its memory
+  class_index served_last_ = none;  ///< of those that take turns
+  std::vector<constraint> constraints_;
+  std::unordered_map<job_slot, other_place> others_;
+  std::vector<action> cancels_;
   std::size_t queued_ = 0, in_flight_ = 0;
   std::uint32_t recalls_ = 0;
   counters counters_;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "pp/error.hpp"
+#include "ppclient/job_terms.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -63,7 +64,7 @@ void bound(options& o) {
   }
 }
 
-void check(const options& o) {
+void check_options(const options& o) {
   if (!o.local.is_automatic() && (o.local.count < 0 || o.local.count > 4096))
     wrong("options.local must be 0 to 4096 or automatic()");
   if (o.discovery_port == 0) wrong("options.discovery_port must be 1 to 65535");
@@ -76,6 +77,8 @@ void check(const options& o) {
   if (o.heartbeat.count() <= 0) wrong("options.heartbeat must be positive");
   if (o.suspect_after <= o.heartbeat) wrong("options.suspect_after must exceed options.heartbeat");
   if (o.dead_after <= o.heartbeat * 2) wrong("options.dead_after must exceed twice options.heartbeat");
+  if (o.role < role::submit || o.role > role::admin) wrong("options.role must be submit, observe or admin");
+  ppclient::check(o.job);
 }
 
 }  // namespace
@@ -83,7 +86,7 @@ void check(const options& o) {
 options complete(options o) {
   take_environment(o);
   bound(o);
-  check(o);
+  check_options(o);
   return o;
 }
 

@@ -91,6 +91,8 @@ class pool {
   block place_for(const program& what, std::size_t size);
   /// If the job has not begun it comes back soon as wire::code_not_started; else nothing happens and its result comes.
   void recall(owner_id owner, std::uint64_t job);
+  /// Ends the job wherever it is; its result comes soon.
+  void cancel(owner_id owner, std::uint64_t job);
   /// Gives back every job that has not begun (as code_not_started) and takes no more: the first step of draining.
   void drain();
   /// Completes when no job runs or is queued, or at `limit`.

@@ -18,6 +18,7 @@
 #include "code/loaded.hpp"
 #include "code/manifest.hpp"
 #include "pp/detail/thunk.hpp"
+#include "worker/this_job.hpp"
 #include "worker/thunks.hpp"
 
 namespace pp::worker {
@@ -117,7 +118,7 @@ bool runner::on_image(byte_view payload) {
 bool runner::on_submit(const pipe_message& message) {
   const std::uint64_t sequence = next_sequence_++;
   if (!control_.move(sequence, claim::queued, claim::claimed)) return true;
-  const outcome how = execute(message.payload);
+  const outcome how = execute(message);
   if (is_forked_child.load(std::memory_order_relaxed)) ::_exit(0);
   const bool sent = send_result(message.head, how);
   control_.set(sequence, claim::done);
@@ -125,16 +126,21 @@ bool runner::on_submit(const pipe_message& message) {
   return sent;
 }
 
-runner::outcome runner::execute(byte_view payload) {
+runner::outcome runner::execute(const pipe_message& message) {
   value_.clear();
   const time_point start = now();
-  const auto job = wire::decode_submit(payload);
-  outcome how =
-      job ? call(*job, wire::arguments_of(*job, payload))
-          : outcome{number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
+  outcome how = execute_submit(message.payload, message.head.attempt);
   how.run_time = now() - start;
   if (how.code != wire::code_value) value_.clear();
   return how;
+}
+
+runner::outcome runner::execute_submit(byte_view payload, unsigned attempt) {
+  const auto job = wire::decode_submit(payload);
+  const auto terms = job ? wire::decode_terms(wire::terms_of(*job, payload)) : result<wire::terms>(malformed());
+  if (!terms) return {number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
+  const job_scope scope(job->id, attempt, *terms);
+  return call(*job, wire::arguments_of(*job, payload));
 }
 
 runner::outcome runner::call(const wire::submit& job, byte_view arguments) {

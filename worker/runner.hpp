@@ -48,7 +48,8 @@ class runner {
   bool on_message(const pipe_message& message);
   bool on_image(byte_view payload);
   bool on_submit(const pipe_message& message);
-  outcome execute(byte_view payload);
+  outcome execute(const pipe_message& message);
+  outcome execute_submit(byte_view payload, unsigned attempt);
   outcome call(const wire::submit& job, byte_view arguments);
   static outcome outcome_of(const std::exception_ptr& thrown);
   outcome call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments);

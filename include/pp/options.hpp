@@ -53,7 +53,7 @@ struct job_options {
   /// Most memory of the job with its child processes, in bytes. 0 = what the node allows (ppserver --memory); never more
   /// than that. A job above it is ended and fails with errc::memory_limit; looked at every 100 ms. At least 1 MiB.
   std::uint64_t memory = 0;
-  /// Longest encoded result in bytes, 0 = 1 GiB. A longer one fails with errc::result_too_large.
+  /// Longest encoded result in bytes, 0 = 1 GiB, which is also the most. A longer one fails with errc::result_too_large.
   std::uint64_t max_result = 0;
   /// How often it is started in all if its worker dies, 0 = options::attempts. Range 1..1000. The loss of a node does not
   /// count.
@@ -67,19 +67,19 @@ struct job_options {
   /// Jobs with more go first, whatever they wait for: here, and on their node. Range -100..100.
   int priority = 0;
   /// For people: in errors, statistics and logs. At most 255 bytes.
-  std::string label;
+  std::string label = {};
   /// Jobs to be cancelled together: client::cancel_group. Any text.
-  std::string group;
+  std::string group = {};
   /// Only on the node with this name, id or address; "local" means this machine's own workers.
-  std::string node;
+  std::string node = {};
   /// Only on nodes whose name or address matches one of these patterns ("gpu*, 10.0.0.?"; * ? [] as in a shell); a pattern
   /// behind an exclamation mark excludes ("!slow*").
-  std::string nodes;
+  std::string nodes = {};
   /// Only on nodes that keep jobs apart at least so well.
   pp::isolation isolation = pp::isolation::none;
   /// Variables that the job sees beside its worker's; gone when it has ended. Names that begin with PP_ or LD_ are
   /// refused. 60 KiB at most in all.
-  std::map<std::string, std::string> environment;
+  std::map<std::string, std::string> environment = {};
   pp::output output = pp::output::usual;
 };
 
@@ -153,7 +153,7 @@ struct map_options {
   /// many that slots idle at the end. Range 0..2^30; a larger number saves overhead and costs balance.
   std::size_t chunk = 0;
 
-  /// Of the jobs that carry the items.
+  /// Of the jobs that carry the items: its times, memory and longest result are those of a chunk, not of an item.
   job_options job = {};
 };
 

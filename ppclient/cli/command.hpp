@@ -43,6 +43,7 @@ int tell_nothing_found(const pp::client& client);
 
 /// Every subcommand adds itself to the application; `chosen` is called after parsing. One file each.
 using action = std::function<int()>;
+void add_drain(CLI::App& app, common_options& common, action& chosen);
 void add_nodes(CLI::App& app, common_options& common, action& chosen);
 void add_ping(CLI::App& app, common_options& common, action& chosen);
 void add_stats(CLI::App& app, common_options& common, action& chosen);

@@ -26,7 +26,7 @@ int status_of(const pp::error& e) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Asks pp nodes who and how they are.", "ppclient");
+  CLI::App app("Asks pp nodes who and how they are, and lets them end.", "ppclient");
   app.set_version_flag("--version", "ppclient " PP_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   common_options common;
   action chosen;
   add_common(app, common);
+  add_drain(app, common, chosen);
   add_nodes(app, common, chosen);
   add_ping(app, common, chosen);
   add_stats(app, common, chosen);

@@ -9,10 +9,22 @@
 namespace ppclient {
 namespace {
 
+const char* text_of(pp::isolation level) {
+  switch (level) {
+    case pp::isolation::none: return "none";
+    case pp::isolation::basic: return "basic";
+    case pp::isolation::landlock: return "landlock";
+    case pp::isolation::sandbox: return "sandbox";
+  }
+  return "?";
+}
+
 nlohmann::ordered_json as_json(const pp::node_info& n) {
-  return {{"name", n.name},         {"node_id", n.id},  {"address", n.address},
-          {"slots", n.slots},       {"free", n.free},   {"version", n.version},
-          {"platform", n.platform}, {"state", n.state}, {"reason", n.reason}};
+  return {{"name", n.name},         {"node_id", n.id},
+          {"address", n.address},   {"slots", n.slots},
+          {"free", n.free},         {"version", n.version},
+          {"platform", n.platform}, {"state", n.state},
+          {"reason", n.reason},     {"isolation", text_of(n.isolation)}};
 }
 
 void print_json(const std::vector<pp::node_info>& nodes) {
@@ -28,11 +40,11 @@ void print_table(const std::vector<pp::node_info>& nodes) {
     address_width = std::max(address_width, n.address.size());
   }
   const auto w1 = static_cast<int>(name_width), w2 = static_cast<int>(address_width);
-  std::printf("%-*s  %-*s  %5s  %4s  %-8s  %-10s  %s\n", w1, "NAME", w2, "ADDRESS", "SLOTS", "FREE", "VERSION", "STATE",
-              "PLATFORM");
+  std::printf("%-*s  %-*s  %5s  %4s  %-8s  %-9s  %-10s  %s\n", w1, "NAME", w2, "ADDRESS", "SLOTS", "FREE", "VERSION",
+              "ISOLATION", "STATE", "PLATFORM");
   for (const auto& n : nodes) {
-    std::printf("%-*s  %-*s  %5u  %4u  %-8s  %-10s  %s\n", w1, printable(n.name).c_str(), w2, n.address.c_str(),
-                n.slots, n.free, printable(n.version).c_str(), n.state.c_str(),
+    std::printf("%-*s  %-*s  %5u  %4u  %-8s  %-9s  %-10s  %s\n", w1, printable(n.name).c_str(), w2, n.address.c_str(),
+                n.slots, n.free, printable(n.version).c_str(), text_of(n.isolation), n.state.c_str(),
                 printable(n.reason.empty() ? n.platform : n.reason).c_str());
   }
 }
@@ -52,7 +64,8 @@ int run(const common_options& common, const output_options& out) {
 void add_nodes(CLI::App& app, common_options& common, action& chosen) {
   auto* command = app.add_subcommand("nodes", "Who is there: every node that answers, its workers and its platform");
   auto out = std::make_shared<output_options>();
-  command->add_flag("--json", out->json, "Print a JSON array (name node_id address slots free version platform)");
+  command->add_flag("--json", out->json,
+                    "Print a JSON array (name node_id address slots free version platform state reason isolation)");
   command->callback([&common, &chosen, out] { chosen = [&common, out] { return run(common, *out); }; });
 }
 

@@ -10,6 +10,8 @@
 namespace pp::detail {
 namespace {
 
+std::vector<std::uint64_t> cancelled;  ///< of the last collect(); one thread at a time
+
 constexpr std::size_t plenty = std::size_t{1} << 30U;
 
 /// Stands in for the I/O thread: completes whatever is submitted until told to stop.
@@ -29,7 +31,7 @@ class completer {
   void run() {
     std::vector<job_record*> fresh;
     while (!stop_ || !fresh.empty()) {
-      pool.collect(fresh);
+      pool.collect(fresh, cancelled);
       for (auto* r : fresh) {
         ++completed;
         pool.complete(r);
@@ -76,7 +78,7 @@ TEST(RecordPool, WaitWithALimitGivesUp) {
   pool.submit(r);
   EXPECT_FALSE(pool.wait(*r, 1'000'000));
   std::vector<job_record*> fresh;
-  pool.collect(fresh);
+  pool.collect(fresh, cancelled);
   pool.complete(r);
   EXPECT_TRUE(pool.wait(*r, 0));
   pool.release(r);
@@ -88,7 +90,7 @@ TEST(RecordPool, AnAbandonedJobFreesItsRecordWhenItIsDone) {
   pool.submit(r);
   pool.release(r);
   std::vector<job_record*> fresh;
-  pool.collect(fresh);
+  pool.collect(fresh, cancelled);
   ASSERT_EQ(fresh.size(), 1U);
   pool.complete(r);
   EXPECT_EQ(pool.take_draft(), r);
@@ -128,7 +130,7 @@ TEST(RecordPool, SubmittersBlockWhileTooMuchIsPending) {
   });
   // It cannot finish before there is room; that it does then is what counts.
   std::vector<job_record*> fresh;
-  pool.collect(fresh);
+  pool.collect(fresh, cancelled);
   pool.complete(big);
   EXPECT_TRUE(other.get());
   pool.release(big);
@@ -146,7 +148,7 @@ TEST(RecordPool, AClosedPoolRefusesAndUnblocks) {
   EXPECT_TRUE(blocked.get());
   EXPECT_THROW(pool.take_draft(), error);
   std::vector<job_record*> fresh;
-  pool.collect(fresh);
+  pool.collect(fresh, cancelled);
   pool.complete(first);
   pool.release(first);
 }
@@ -160,7 +162,7 @@ TEST(RecordPool, WakesTheIoThreadOnceForEachSleep) {
   EXPECT_EQ(wakes, 0) << "it is awake and will look";
   EXPECT_TRUE(pool.has_submitted());
   EXPECT_FALSE(pool.arm()) << "it must not sleep with work waiting";
-  pool.collect(fresh);
+  pool.collect(fresh, cancelled);
   EXPECT_FALSE(pool.has_submitted());
   EXPECT_TRUE(pool.arm());
   submit();
@@ -186,7 +188,7 @@ TEST(RecordPool, LargeArgumentsAreSharedInsteadOfCopied) {
   EXPECT_EQ(r->arguments().data(), where);
   EXPECT_EQ(r->arguments().size(), much.size());
   std::vector<job_record*> fresh;
-  pool.collect(fresh);
+  pool.collect(fresh, cancelled);
   pool.complete(r);
   pool.release(r);
 }

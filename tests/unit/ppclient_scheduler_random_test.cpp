@@ -63,7 +63,9 @@ class chaos {
   void lose_node() {
     if (nodes_.empty() || below(4) != 0) return;
     const auto which = below(nodes_.size());
-    s_.on_node_lost(nodes_[which].index);
+    std::vector<std::uint32_t> unknown;
+    s_.on_node_lost(nodes_[which].index, unknown);
+    for (const auto job : unknown) EXPECT_EQ(++ended_[job], 1);
     nodes_.erase(nodes_.begin() + which);
   }
   void submit() {

@@ -27,6 +27,11 @@ struct lab {
     s.decide(out, limit);
     return out;
   }
+  std::vector<std::uint32_t> lose(std::uint32_t node) {
+    std::vector<std::uint32_t> unknown;
+    s.on_node_lost(node, unknown);
+    return unknown;
+  }
   verdict result(const scheduler::action& a, outcome what = outcome::done, unsigned credit = 1) {
     return s.on_result(a.job, a.node, a.attempt, what, credit);
   }
@@ -102,7 +107,7 @@ TEST(Scheduler, JobsOfALostNodeGoElsewhereFirstAndAreNotBlamed) {
   const auto a = l.node(2, 4);
   l.submit(6);
   EXPECT_EQ(l.decide().size(), 4U);
-  l.s.on_node_lost(a);
+  l.lose(a);
   const auto b = l.node(2, 100);
   const auto again = l.decide();
   ASSERT_EQ(again.size(), 6U);
@@ -120,7 +125,7 @@ TEST(Scheduler, AResultOfAnEarlierAttemptIsStale) {
   const auto b = l.node(1, 0);
   l.submit(1);
   const auto first = l.decide();
-  l.s.on_node_lost(a);
+  l.lose(a);
   l.s.on_credit(b, 1);
   const auto second = l.decide();
   ASSERT_EQ(second.size(), 1U);
@@ -174,13 +179,20 @@ TEST(Scheduler, AnUnfitNodeGivesItsJobsOfThatImageBack) {
   const auto a = l.node(4, 10);
   l.submit(3, 0);
   l.submit(2, 1);
-  EXPECT_EQ(l.decide().size(), 5U);
+  const auto sent = l.decide();
+  EXPECT_EQ(sent.size(), 5U);
   l.s.on_unfit(a, 0);
+  EXPECT_EQ(l.s.in_flight(a), 5U) << "their places are taken until it has answered";
+  for (const auto& job : sent) {
+    if (l.s.image_of(job.job) != 0) continue;
+    EXPECT_EQ(l.s.on_result(job.job, a, 0, outcome::not_started, 1), verdict::again);
+  }
   EXPECT_EQ(l.s.queued(), 3U);
   EXPECT_EQ(l.s.in_flight(a), 2U);
+  EXPECT_EQ(l.s.numbers().rescheduled, 3U);
   EXPECT_TRUE(l.decide().empty());
-  EXPECT_FALSE(l.s.has_node_for(0));
-  EXPECT_TRUE(l.s.has_node_for(1));
+  EXPECT_FALSE(l.s.has_node_for(l.s.class_of(0)));
+  EXPECT_TRUE(l.s.has_node_for(l.s.class_of(3)));
 }
 
 TEST(Scheduler, APausedNodeGetsNothingNewAndKeepsWhatItHas) {
@@ -245,7 +257,7 @@ TEST(Scheduler, ALeavingNodeIsNoReasonToWait) {
   l.submit(2);
   const auto sent = l.decide();
   l.s.on_node_leaving(a);
-  EXPECT_FALSE(l.s.has_node_for(0));
+  EXPECT_FALSE(l.s.has_node_for(l.s.class_of(0)));
   EXPECT_EQ(l.result(sent[0], outcome::not_started), verdict::again);
   EXPECT_TRUE(l.decide().empty());
   EXPECT_EQ(l.result(sent[1]), verdict::deliver) << "what runs there still counts";

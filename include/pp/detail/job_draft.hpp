@@ -26,6 +26,8 @@ class job_draft {
   job_handle submit(const call_code& code, const job_options& how);
 
  private:
+  job_handle hand_over(const call_code& code);
+
   client_core& core_;
   job_record* record_;
 };

@@ -1,0 +1,162 @@
+// What becomes of jobs that fail: cancelled, given up, lost with their node; and what is kept to tell about it.
+//
+// Nothing of it costs anything for jobs that do well but two stamps of milliseconds (kept_job).
+#include <algorithm>
+
+#include "ppclient/cluster.hpp"
+
+namespace pp::ppclient {
+namespace {
+
+constexpr std::size_t first_attempts = 16;
+
+std::string in_words(const wire::failure& f) {
+  if (!f.what.empty()) return f.type.empty() ? f.what : f.type + ": " + f.what;
+  if (f.signal != 0) return "the worker was killed by signal " + std::to_string(f.signal);
+  return "the worker ended with exit status " + std::to_string(f.exit_status);
+}
+
+// The first ones and the last: a job may have a thousand.
+void add(std::vector<job_attempt>& to, job_attempt one) {
+  if (to.size() > first_attempts) to.pop_back();
+  to.push_back(std::move(one));
+}
+
+}  // namespace
+
+// --- times -----------------------------------------------------------------------------------------------------------
+
+std::uint32_t cluster::count_ms() const {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now() - began_).count());
+}
+
+// What was counted may have begun again at 0 meanwhile (after 49 days); the difference is right all the same.
+std::int64_t cluster::wall_ms(std::uint32_t counted) const {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  const std::uint32_t ago = count_ms() - counted;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(wall).count() - ago;
+}
+
+void cluster::note_end(detail::job_record& record) {
+  auto& e = record.more();
+  const auto& kept = kept_[record.slot];
+  e.submitted_ms = wall_ms(kept.submitted);
+  if (scheduler_.attempt(record.slot) > 0) e.sent_ms = wall_ms(kept.sent);
+  e.ended_ms = wall_ms(count_ms());
+}
+
+// --- places ----------------------------------------------------------------------------------------------------------
+
+const std::string* cluster::name_of_node(std::uint32_t node) const {
+  return node == local_node_ ? local_name_ : link_of_node_[node]->kept_name;
+}
+
+std::string cluster::address_of_node(std::uint32_t node) const {
+  return node == local_node_ ? std::string() : link_of_node_[node]->address();
+}
+
+/// Of a failure that a node told: where it was, and the attempt that it ended.
+void cluster::note_place(detail::job_record& record, std::uint32_t node) {
+  job_report& why = record.more().report();
+  why.address = address_of_node(node);
+  wire::failure how;
+  how.type = why.type;
+  how.what = why.message;
+  how.pid = static_cast<std::uint32_t>(why.pid);
+  how.signal = static_cast<std::uint16_t>(why.signal);
+  how.exit_status = static_cast<std::uint16_t>(why.exit_code);
+  note_attempt(record, node, how);
+}
+
+void cluster::note_attempt(detail::job_record& record, std::uint32_t node, const wire::failure& how) {
+  using std::chrono::milliseconds;
+  job_attempt one;
+  one.number = scheduler_.attempt(record.slot);
+  one.node = *name_of_node(node);
+  one.address = address_of_node(node);
+  one.sent = std::chrono::system_clock::time_point(milliseconds(wall_ms(kept_[record.slot].sent)));
+  one.ended = std::chrono::system_clock::time_point(milliseconds(wall_ms(count_ms())));
+  one.outcome = in_words(how);
+  one.pid = static_cast<int>(how.pid);
+  one.signal = how.signal;
+  one.exit_code = how.exit_status;
+  add(record.more().report().attempts, std::move(one));
+}
+
+void cluster::note_lost_jobs(const link& from) {
+  if (is_closing_) return;
+  wire::failure how;
+  how.what = "the node was lost" + (from.reason().empty() ? std::string() : ": " + from.reason());
+  for (const auto slot : scheduler_.jobs_on(from.node)) note_attempt(*record_of(slot), from.node, how);
+}
+
+// --- jobs that end here ----------------------------------------------------------------------------------------------
+
+// Requires: the job is queued, or the scheduler has no place for it any more.
+void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
+  if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
+  detail::job_record& record = *record_of(slot);
+  record.code = static_cast<std::uint16_t>(code);
+  record.forget_arguments();
+  record.more().text = text;
+  ++failed_;
+  finish(record);
+}
+
+void cluster::fail_unknown(std::uint32_t slot, const std::string& node, const std::string& reason) {
+  detail::job_record& record = *record_of(slot);
+  job_report& why = record.more().report();
+  if (!why.attempts.empty()) {
+    why.node = why.attempts.back().node;
+    why.address = why.attempts.back().address;
+  }
+  why.starts = scheduler_.attempt(slot);
+  fail(slot, errc::outcome_unknown,
+       "node " + node + " was lost (" + reason + ") while it had this job, which may run at most once: find out what " +
+           "it did before you submit it again");
+}
+
+void cluster::cancel(detail::job_record& record) {
+  const auto slot = record.slot;
+  if (scheduler_.is_in_flight(slot)) {
+    const auto node = scheduler_.node_of(slot);
+    job_report& why = record.more().report();
+    why.node = *name_of_node(node);
+    why.address = address_of_node(node);
+    why.starts = scheduler_.attempt(slot);
+  }
+  if (scheduler_.is_queued(slot) || scheduler_.is_in_flight(slot)) scheduler_.cancel(slot);
+  fail(slot, errc::cancelled, "its caller cancelled it");
+}
+
+// While the jobs still have their names: a slot may belong to another job soon.
+void cluster::tell_cancels() {
+  if (!scheduler_.has_cancels()) return;
+  cancels_.clear();
+  scheduler_.take_cancels(cancels_);
+  for (const auto& a : cancels_) {
+    const auto id = record_of(a.job)->id();
+    if (a.node == local_node_) {
+      local_->cancel(id);
+    } else {
+      link_of_node_[a.node]->cancel(id, a.attempt, wire::cancel_reason::cancel);
+    }
+  }
+}
+
+std::size_t cluster::cancel_group(const std::string& group) {
+  on_submitted();  // those too that were submitted just now
+  std::size_t found = 0;
+  for (std::uint32_t slot = 0; slot < kept_.size(); ++slot) {
+    if (kept_[slot].generation == 0) continue;
+    detail::job_record& record = *record_of(slot);
+    if (record.how() == nullptr || record.how()->group != group) continue;
+    ++found;
+    cancel(record);
+  }
+  decide();
+  records_.wake_waiters();
+  return found;
+}
+
+}  // namespace pp::ppclient

@@ -1,0 +1,35 @@
+// What a caller says about one job beside its arguments, checked and put into the two halves that need it.
+//
+// Promises: jobs with the usual settings have none of it: make_terms() gives null, and nothing is allocated or sent for
+// them. Pure. Threads: made by the caller's thread, then constant; records share it.
+// Must not know: records, nodes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/bytes.hpp"
+#include "pp/options.hpp"
+#include "ppclient/placement.hpp"
+
+namespace pp::ppclient {
+
+struct job_terms {
+  bytes encoded;  ///< wire/terms, for the node and the worker; empty if all of that is as usual
+  // For this side only.
+  std::string label, group;
+  placement where;
+  unsigned attempts = 0;  ///< 0 = options::attempts
+  int priority = 0;
+  bool at_most_once = false;
+  bool idempotent = false;
+  pp::output output = pp::output::usual;
+};
+
+/// Throws: pp::error(errc::bad_option) with the setting's name and what it must be.
+void check(const job_options& how);
+/// What `how` leaves at its default is taken from `usual`. Null if nothing is said at all. Throws as check().
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual);
+
+}  // namespace pp::ppclient

@@ -1,0 +1,178 @@
+// The scheduler's decisions: which queued job goes where now, what is asked back, what runs twice.
+#include <algorithm>
+
+#include "ppclient/scheduler.hpp"
+
+namespace pp::ppclient {
+namespace {
+
+// Above this many nodes that fulfil a constraint the heap of all finds the best one sooner.
+constexpr std::size_t few_nodes = 8;
+// So many classes may stay listed although nothing of theirs is queued.
+constexpr std::size_t few_classes = 8;
+
+}  // namespace
+
+// --- the best node ---------------------------------------------------------------------------------------------------
+
+scheduler::node_index scheduler::first_open(const job_kind& what, node_index but, bool only_idle) const {
+  if (what.constraint != none && constraints_[what.constraint].nodes.size() <= few_nodes)
+    return first_open_of(constraints_[what.constraint], what, but, only_idle);
+  return open_.first_of([&](node_index i) { return i != but && is_fit(i, what); }, only_idle);
+}
+
+scheduler::node_index scheduler::first_open_of(const constraint& c, const job_kind& what, node_index but,
+                                               bool only_idle) const {
+  node_index best = none;
+  for (const auto i : c.nodes) {
+    const node_entry& n = nodes_[i];
+    if (i == but || !has_room(n) || !is_fit(i, what) || (only_idle && n.load() >= n.slots)) continue;
+    if (best == none || std::uint64_t{n.load()} * nodes_[best].slots < std::uint64_t{nodes_[best].load()} * n.slots)
+      best = i;
+  }
+  return best;
+}
+
+// Smallest share of its slots taken; `avoid` only if nobody else lives that could take it at all.
+scheduler::node_index scheduler::least_loaded(const job_kind& what, node_index avoid) const {
+  const auto best = first_open(what, avoid, false);
+  if (best != none || avoid == none) return best;
+  const bool can_take = has_room(nodes_[avoid]) && is_fit(avoid, what);
+  return can_take && !has_other_node(what, avoid) ? avoid : none;
+}
+
+bool scheduler::has_other_node(const job_kind& what, node_index avoid) const {
+  return std::any_of(alive_.begin(), alive_.end(),
+                     [&](node_index i) { return i != avoid && may_take(nodes_[i]) && is_fit(i, what); });
+}
+
+// --- queues ----------------------------------------------------------------------------------------------------------
+
+void scheduler::send(job_slot id, node_index to, std::vector<action>& out) {
+  job_entry& j = jobs_[id];
+  remove(classes_[j.kind].queue, id);
+  --queued_;
+  place(id, to, static_cast<std::uint16_t>(j.attempt + 1));
+  out.push_back({action::kind::send, j.attempt, id, to});
+}
+
+bool scheduler::decide(std::vector<action>& out, std::size_t limit) {
+  const std::size_t end = out.size() + limit;
+  for (std::size_t first = 0; first < active_.size() && queued_ > 0 && !open_.empty() && out.size() < end;)
+    first = serve(first, out, end);
+  if (active_.size() > few_classes) {
+    std::erase_if(active_, [&](class_index c) {
+      classes_[c].is_active = classes_[c].queue.first != none;
+      return !classes_[c].is_active;
+    });
+  }
+  if (out.size() < end && !silent_.empty()) copy_from_silent(out, end);
+  // What is still queued can use none of the nodes that idle.
+  if (out.size() < end && in_flight_ > 0) recall_for_idle(out, end - out.size());
+  return out.size() >= end && queued_ > 0;
+}
+
+/// The classes with the priority of active_[first], one job of each in turn. Returns where the next priority begins.
+std::size_t scheduler::serve(std::size_t first, std::vector<action>& out, std::size_t end) {
+  const auto from = active_.begin() + static_cast<std::ptrdiff_t>(first);
+  const int priority = classes_[*from].what.priority;
+  const auto to =
+      std::find_if(from, active_.end(), [&](class_index c) { return classes_[c].what.priority != priority; });
+  const auto next = static_cast<std::size_t>(to - active_.begin());
+  if (next - first == 1) {
+    serve_class(*from, out, end, false);
+    return next;
+  }
+  turn_.assign(from, to);
+  std::rotate(turn_.begin(), std::upper_bound(turn_.begin(), turn_.end(), served_last_), turn_.end());
+  while (!turn_.empty() && !open_.empty() && out.size() < end) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < turn_.size() && out.size() < end; ++i) {
+      if (!serve_class(turn_[i], out, end, true)) continue;
+      served_last_ = turn_[kept++] = turn_[i];
+    }
+    turn_.resize(kept);
+  }
+  return next;
+}
+
+/// True if a job of it was sent.
+bool scheduler::serve_class(class_index kind, std::vector<action>& out, std::size_t end, bool only_one) {
+  const job_kind& what = classes_[kind].what;
+  bool any = false;
+  for (auto id = classes_[kind].queue.first; id != none && out.size() < end;) {
+    const auto next = jobs_[id].next;
+    const auto to = least_loaded(what, jobs_[id].avoid);
+    if (to != none) {
+      send(id, to, out);
+      any = true;
+      if (only_one) break;
+    } else if (jobs_[id].avoid == none) {
+      break;  // no room for any job of this class; one that avoids a node must not block those behind it
+    }
+    id = next;
+  }
+  return any;
+}
+
+// --- recalls ---------------------------------------------------------------------------------------------------------
+
+// Jobs that wait behind others at one node while workers of another idle: the youngest are asked back, as many as idle.
+void scheduler::recall_for_idle(std::vector<action>& out, std::size_t limit) {
+  if (idle_ <= recalls_) return;
+  auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>({idle_ - recalls_, limit, UINT32_MAX}));
+  // From the back: a node that is asked for all it has too much leaves the list.
+  for (std::size_t at = overfull_.size(); at > 0 && wanted > 0; --at) {
+    const auto from = overfull_[at - 1];
+    const node_entry& n = nodes_[from];
+    wanted -= recall_from(from, std::min(wanted, n.load() - n.slots - n.recalls), out);
+    refresh(from);
+  }
+}
+
+// Without this a job that only its present node can run would be asked back and sent there again for ever.
+bool scheduler::may_run_idle(const job_entry& j) const {
+  return j.avoid == none && !j.has_other && first_open(classes_[j.kind].what, j.node, true) != none;
+}
+
+std::uint32_t scheduler::recall_from(node_index from, std::uint32_t wanted, std::vector<action>& out) {
+  std::uint32_t done = 0;
+  for (auto id = nodes_[from].jobs.last; id != none && done < wanted; id = jobs_[id].previous) {
+    job_entry& j = jobs_[id];
+    if (j.is_recalled || !may_run_idle(j)) continue;
+    j.is_recalled = j.is_coming_back = true;
+    ++nodes_[from].recalls;
+    ++recalls_;
+    ++done;
+    out.push_back({action::kind::recall, j.attempt, id, from});
+  }
+  return done;
+}
+
+// --- jobs that may run twice -----------------------------------------------------------------------------------------
+
+void scheduler::copy_from_silent(std::vector<action>& out, std::size_t end) {
+  for (std::size_t i = 0; i < silent_.size() && !open_.empty(); ++i) copy_from(silent_[i], out, end);
+}
+
+// The new place is where the job is from now on; the old one is a ghost whose answer would still be welcome.
+void scheduler::copy_from(node_index silent, std::vector<action>& out, std::size_t end) {
+  for (auto id = nodes_[silent].jobs.first; id != none && out.size() < end;) {
+    job_entry& j = jobs_[id];
+    const auto next = j.next;
+    const bool may_run_twice = j.idempotent && !j.has_other;
+    const auto to = may_run_twice ? first_open(classes_[j.kind].what, silent, false) : none;
+    if (to != none) {
+      others_[id] = {silent, j.attempt};
+      j.has_other = true;
+      leave_node(id);
+      ++nodes_[silent].ghosts;
+      place(id, to, static_cast<std::uint16_t>(j.attempt + 1));
+      ++counters_.copied;
+      out.push_back({action::kind::send, j.attempt, id, to});
+    }
+    id = next;
+  }
+}
+
+}  // namespace pp::ppclient
