@@ -1,6 +1,8 @@
 // Round trips and refusals that the golden files do not show; truncation and bit flips are in tests/golden.
 #include "wire/message.hpp"
 
+#include "wire/terms.hpp"
+
 #include <gtest/gtest.h>
 
 namespace pp::wire {
@@ -14,7 +16,8 @@ T round_trip(const T& m, void (*encode)(const T&, bytes&), result<T> (*decode)(b
 }
 
 TEST(Messages, RoundTripAtTheirExtremes) {
-  const welcome w{65535, ~0U, ~0U, ~0U, ~0ULL, 65535, 255, std::string(65535, 'n'), "", "\xff\0x", "2.36", "3", "1"};
+  const welcome w{65535, ~0U,       ~0U,    ~0U, ~0ULL, 65535, 255, 255, std::string(65535, 'n'),
+                  "",    "\xff\0x", "2.36", "3", "1"};
   EXPECT_EQ(round_trip(w, encode_welcome, decode_welcome), w);
   EXPECT_EQ(round_trip({INT32_MIN}, encode_credit, decode_credit), credit{INT32_MIN});
   EXPECT_EQ(round_trip({INT32_MAX}, encode_credit, decode_credit), credit{INT32_MAX});
@@ -22,7 +25,7 @@ TEST(Messages, RoundTripAtTheirExtremes) {
   const need n{~0U, std::vector<std::uint16_t>(65535, 3)};
   EXPECT_EQ(round_trip(n, encode_need, decode_need), n);
   EXPECT_EQ(round_trip({1, ""}, encode_unfit, decode_unfit), (unfit{1, ""}));
-  const failure f{65535, 65535, "t", std::string(1000, 'w')};
+  const failure f{65535, 65535, "t", std::string(1000, 'w'), ~0U, ~0U, ~0ULL, {{"", ""}, {"a", "b"}}, {0, ~0ULL}};
   EXPECT_EQ(round_trip(f, encode_failure, decode_failure), f);
   const goodbye g{3, ~0U, "x"};
   EXPECT_EQ(round_trip(g, encode_goodbye, decode_goodbye), g);
@@ -91,6 +94,45 @@ TEST(SubmitDecode, NeedsItsWholeFixedPart) {
   EXPECT_TRUE(decode_submit(payload));
   payload.pop_back();
   EXPECT_FALSE(decode_submit(payload));
+}
+
+TEST(SubmitDecode, TermsMustBeThereInFullAndBounded) {
+  bytes payload(submit::size + 10);
+  submit head;
+  head.terms_bytes = 10;
+  encode_submit(head, payload.data());
+  EXPECT_EQ(terms_of(*decode_submit(payload), payload).size(), 10U);
+  EXPECT_TRUE(arguments_of(*decode_submit(payload), payload).empty());
+  head.terms_bytes = 11;
+  encode_submit(head, payload.data());
+  EXPECT_FALSE(decode_submit(payload));
+  payload.resize(submit::size + max_terms_bytes + 1);
+  head.terms_bytes = max_terms_bytes + 1;
+  encode_submit(head, payload.data());
+  EXPECT_FALSE(decode_submit(payload));
+}
+
+TEST(FailureDecode, CausesAndStackAreBounded) {
+  failure f;
+  f.causes.assign(max_causes + 1, {"t", std::string(max_cause_text + 1, 'x')});
+  f.stack.assign(max_stack + 1, 42);
+  bytes payload;
+  encode_failure(f, payload);
+  const auto back = decode_failure(payload).value();
+  ASSERT_EQ(back.causes.size(), max_causes);
+  EXPECT_EQ(back.causes.front().what.size(), max_cause_text);
+  EXPECT_EQ(back.stack.size(), max_stack);
+}
+
+TEST(FailureDecode, ACauseWithoutItsTextIsRefused) {
+  failure f;
+  f.causes = {{"type", "what"}};
+  bytes payload;
+  encode_failure(f, payload);
+  for (auto& byte : payload) {
+    if (byte == 'w') byte = 0;  // "type\0\0hat\0": three texts
+  }
+  EXPECT_FALSE(decode_failure(payload));
 }
 
 TEST(CancelDecode, KnowsTwoReasons) {
