@@ -18,6 +18,7 @@
 #include "ppclient/image_book.hpp"
 #include "ppclient/link.hpp"
 #include "ppclient/local.hpp"
+#include "ppclient/post_mortem.hpp"
 #include "ppclient/record.hpp"
 #include "ppclient/scheduler.hpp"
 
@@ -96,7 +97,7 @@ class cluster final : private link_owner, private local_owner {
                      byte_view payload, const block& owned, std::uint64_t& jobs_done);
   void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, const block& owned,
                const std::string* node);
-  void describe_failure(detail::job_record& record, byte_view body, const std::string& node);
+  void describe_failure(detail::job_record& record, std::uint32_t image, byte_view body, const std::string& node);
   void fail(std::uint32_t slot, errc code, const std::string& text);
   void finish(detail::job_record& record);
   void fail_starved(time_point at);
@@ -114,6 +115,7 @@ class cluster final : private link_owner, private local_owner {
   net::task_group tasks_;
   net::tls_context tls_;
   link_context link_context_;
+  post_mortem post_mortem_;
   scheduler scheduler_;
   const worker::road_kind road_;
   std::vector<std::unique_ptr<link>> links_;

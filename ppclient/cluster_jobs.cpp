@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "base/result.hpp"
 #include "code/fit.hpp"
+#include "wire/terms.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -155,10 +156,10 @@ void cluster::on_any_result(std::uint32_t node, const std::string* name, std::ui
 void cluster::deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload,
                       const block& owned, const std::string* node) {
   const bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
+  const std::uint32_t image = record.image;  // shares its place with run_us
   record.node = node;
   record.code = parts.head.code;
   record.run_us = parts.head.run_us;
-  record.forget_arguments();
   if (has_output) {
     auto& e = record.more();
     e.out = as_text(parts.printed.out);
@@ -167,7 +168,7 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
     e.err_dropped = parts.printed.err_dropped;
   }
   if (record.code != 0) {
-    describe_failure(record, parts.body, *node);
+    describe_failure(record, image, parts.body, *node);
   } else if (owned && parts.body.size() > detail::record_pool::large_bytes) {
     auto& e = record.more();
     e.value_offset = static_cast<std::size_t>(parts.body.data() - payload.data());
@@ -176,11 +177,13 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   } else {
     record.data.assign(parts.body.data(), parts.body.size());
   }
+  record.forget_arguments();
   ++(record.code == 0 ? done_ : failed_);
   finish(record);
 }
 
-void cluster::describe_failure(detail::job_record& record, byte_view body, const std::string& node) {
+void cluster::describe_failure(detail::job_record& record, std::uint32_t image, byte_view body,
+                               const std::string& node) {
   auto& e = record.more();
   const auto failure = wire::decode_failure(body);
   const auto f = failure ? *failure : wire::failure{0, 0, "", "the node sent a result that cannot be read"};
@@ -204,6 +207,11 @@ void cluster::describe_failure(detail::job_record& record, byte_view body, const
     record.code = static_cast<std::uint16_t>(errc::job_threw);
   }
   if (static_cast<errc>(record.code) == errc::worker_crashed) why.starts = scheduler_.crashes(record.slot);
+  why.id = to_hex(link_context_.name_of(record));
+  if (const auto terms = wire::decode_terms(record.terms())) why.label = terms->label;
+  post_mortem_.complete({static_cast<errc>(record.code), images_[image], record.decoder, record.function,
+                         record.terms(), record.arguments(), f.stack},
+                        why);
 }
 
 void cluster::finish(detail::job_record& record) {

@@ -36,6 +36,9 @@ class image_lookup final : public code_lookup {
     return image_->problem();
   }
   const void* address_of(code::location l) const override { return image_->address_of(l); }
+  code::location location_of(std::uintptr_t address) const noexcept override {
+    return image_ ? image_->location_of(address) : code::no_location;
+  }
 
  private:
   std::optional<code::loaded_image> image_;
