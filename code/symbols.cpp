@@ -12,7 +12,6 @@ namespace pp::code {
 namespace {
 
 // Far above anything that is linked in earnest; only there to bound work on hostile files.
-constexpr std::uint64_t max_sections = 1 << 16U;
 constexpr std::uint64_t max_symbols = 1 << 24U;
 constexpr std::size_t max_linker_name = 16 * 1024;
 constexpr std::size_t max_readable = 240;
@@ -35,8 +34,7 @@ bool is_table(const Elf64_Shdr& s, std::uint32_t type, std::size_t sections) {
 
 std::optional<table> find_table(const elf_source& from) {
   const auto header = read_elf_header(from);
-  if (!header || header->e_shentsize != sizeof(Elf64_Shdr) || header->e_shnum == 0 || header->e_shnum > max_sections)
-    return std::nullopt;
+  if (!header || header->e_shentsize != sizeof(Elf64_Shdr) || header->e_shnum == 0) return std::nullopt;
   std::vector<Elf64_Shdr> sections(header->e_shnum);
   if (!read_array(from, header->e_shoff, std::span(sections))) return std::nullopt;
   for (const std::uint32_t type : {SHT_SYMTAB, SHT_DYNSYM}) {
@@ -156,7 +154,7 @@ std::string readable_name(const std::string& linker_name) {
   replace_all(name, "[abi:cxx11]", "");
   replace_all(name, "(anonymous namespace)::", "");
   drop_allocators(name);
-  replace_all(name, "> >", ">>");
+  replace_all(name, " >", ">");
   return name;
 }
 

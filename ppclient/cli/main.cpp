@@ -31,7 +31,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.footer(
-      "Exit status: 0 done, 64 wrong usage, 65 a file that cannot be read, 69 nothing found or not reachable, 78 bad key or configuration.");
+      "Exit status: 0 done, 64 wrong usage, 65 a file that cannot be read, 69 nothing found or not reachable, 78 bad key "
+      "or configuration.");
   common_options common;
   action chosen;
   add_common(app, common);
