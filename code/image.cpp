@@ -178,6 +178,10 @@ void image::read(std::size_t module, std::uint64_t offset, mutable_byte_view to)
   impl_->files[module].read(offset, to);
 }
 
+int image::descriptor(std::size_t module) const { return impl_->files.at(module).fd(); }
+
+const std::string& image::path(std::size_t module) const { return impl_->files.at(module).path(); }
+
 std::optional<location> image::locate(const void* address) const {
   const auto at = reinterpret_cast<std::uintptr_t>(address);
   const auto& ranges = impl_->ranges;

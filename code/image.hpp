@@ -31,6 +31,11 @@ class image {
   /// Reads part of what is shipped of a module; `to.size()` bytes from `offset`. Throws pp::error if that fails.
   void read(std::size_t module, std::uint64_t offset, mutable_byte_view to) const;
 
+  /// The file of a module as it was when the image was made, whatever lies under its name now; borrowed.
+  int descriptor(std::size_t module) const;
+  /// Under which name it was opened.
+  const std::string& path(std::size_t module) const;
+
   /// Where `address` lies; nullopt if it is in none of the image's modules (see describe_stranger).
   std::optional<location> locate(const void* address) const;
   /// For local workers: this very program and its original shared objects.

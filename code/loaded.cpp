@@ -109,4 +109,11 @@ const void* loaded_image::address_of(location l) const {
   return nullptr;
 }
 
+location loaded_image::location_of(std::uintptr_t address) const noexcept {
+  for (const auto& r : executable_) {
+    if (address >= r.base + r.from && address < r.base + r.to) return make_location(r.module, address - r.base);
+  }
+  return no_location;
+}
+
 }  // namespace pp::code

@@ -25,6 +25,8 @@ class loaded_image {
   const std::string& problem() const { return problem_; }
   /// The address of a location here; null unless it lies in executable memory of the module that it names.
   const void* address_of(location l) const;
+  /// The other way round; no_location if `address` is in no executable memory of the image. Safe in a signal handler.
+  location location_of(std::uintptr_t address) const noexcept;
 
  private:
   struct range {

@@ -84,8 +84,7 @@ void channel::send(wire::message_type type, std::uint64_t job, std::uint16_t att
   PP_CHECK(first.size() <= largest_first_part);
   segment s;
   s.head = header_of(type, job, attempt, 0);
-  std::copy(first.begin(), first.end(), s.first.begin());
-  s.first_size = first.size();
+  s.first.assign(first.begin(), first.end());
   s.rest = std::move(second);
   append_large(std::move(s));
 }
@@ -165,12 +164,12 @@ awaitable<void> channel::write_frames(handler& to) {
 
 awaitable<void> channel::write_one_frame_of_large() {
   segment& s = large_.front();  // stays there while it is written: others are only added behind it
-  std::array<std::uint8_t, wire::frame_header_size + wire::message_size_bytes + largest_first_part> front{};
   const bool is_first = s.written == 0;
+  bytes front(wire::frame_header_size + wire::message_size_bytes + (is_first ? s.first.size() : 0));
   const bool is_cut = is_first && s.size() > cut_length;
   const std::size_t extra = is_cut ? wire::message_size_bytes : 0;
   const std::size_t carried = std::min(s.left(), cut_length - extra);
-  const std::size_t of_first = is_first ? s.first_size : 0;
+  const std::size_t of_first = is_first ? s.first.size() : 0;
   std::size_t front_size = wire::frame_header_size;
   if (is_cut) {
     front_size = wire::encode_first_of_several(s.head, carried, s.size(), front.data());

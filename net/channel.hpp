@@ -67,7 +67,7 @@ class channel {
 
   /// Blocks up to this size are copied behind what is queued; larger ones are cut from where they lie.
   static constexpr std::size_t largest_copied = 64 * 1024;
-  static constexpr std::size_t largest_first_part = 32;
+  static constexpr std::size_t largest_first_part = 66 * 1024;  ///< the fixed part of SUBMIT and a job's terms
 
   /// Appends one message. The bytes are copied, and what is sent after them never overtakes them.
   void send(wire::message_type type, std::uint64_t job, std::uint16_t attempt, byte_view payload);
@@ -100,13 +100,12 @@ class channel {
   /// One large message on its way out.
   struct segment {
     wire::frame_header head;
-    std::array<std::uint8_t, largest_first_part> first{};
-    std::size_t first_size = 0;
+    bytes first;
     block rest;
     std::size_t written = 0;  ///< of `rest`
     bytes behind;             ///< whole frames of the same job that follow
 
-    std::size_t size() const { return first_size + rest.size(); }
+    std::size_t size() const { return first.size() + rest.size(); }
     std::size_t left() const { return written == 0 ? size() : rest.size() - written; }
   };
   /// One large message on its way in.

@@ -29,6 +29,7 @@ cluster::cluster(net::executor ex, const options& o, const client_keys& keys, de
       tasks_(ex),
       tls_(net::tls_context::client()),
       link_context_{o, keys.keys, tls_, auth::random_array<16>()},
+      post_mortem_(o.capsule_dir),
       scheduler_(o.attempts),
       road_(local_road()) {
   records.client_id = link_context_.client_id;

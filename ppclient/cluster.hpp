@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "auth/keyring.hpp"
@@ -18,6 +19,7 @@
 #include "ppclient/image_book.hpp"
 #include "ppclient/link.hpp"
 #include "ppclient/local.hpp"
+#include "ppclient/post_mortem.hpp"
 #include "ppclient/record.hpp"
 #include "ppclient/scheduler.hpp"
 
@@ -114,7 +116,8 @@ class cluster final : private link_owner, private local_owner {
                      const block& owned, std::uint64_t& jobs_done);
   void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, const block& owned,
                std::uint32_t node);
-  void describe_failure(detail::job_record& record, byte_view body, const std::string& node);
+  void describe_failure(detail::job_record& record, const wire::failure& how, const std::string& node);
+  void add_post_mortem(detail::job_record& record, std::uint32_t image, std::span<const code::location> stack);
   void note_place(detail::job_record& record, std::uint32_t node);
   void note_attempt(detail::job_record& record, std::uint32_t node, const wire::failure& how);
   void note_lost_jobs(const link& from);
@@ -143,6 +146,7 @@ class cluster final : private link_owner, private local_owner {
   net::task_group tasks_;
   net::tls_context tls_;
   link_context link_context_;
+  post_mortem post_mortem_;
   scheduler scheduler_;
   const worker::road_kind road_;
   std::vector<std::unique_ptr<link>> links_;

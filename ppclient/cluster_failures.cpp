@@ -9,6 +9,7 @@ namespace pp::ppclient {
 namespace {
 
 constexpr std::size_t first_attempts = 16;
+constexpr std::size_t stderr_tail = 4096;
 
 std::string in_words(const wire::failure& f) {
   if (!f.what.empty()) return f.type.empty() ? f.what : f.type + ": " + f.what;
@@ -90,6 +91,45 @@ void cluster::note_lost_jobs(const link& from) {
   for (const auto slot : scheduler_.jobs_on(from.node)) note_attempt(*record_of(slot), from.node, how);
 }
 
+// --- what a node told ------------------------------------------------------------------------------------------------
+
+void cluster::describe_failure(detail::job_record& record, const wire::failure& how, const std::string& node) {
+  auto& e = record.more();
+  const std::size_t from = e.err.size() > stderr_tail ? e.err.size() - stderr_tail : 0;
+  job_report& why = e.report();
+  why.type = how.type;
+  why.message = how.what;
+  why.node = node;
+  why.stderr_tail = e.err.substr(from);
+  why.signal = how.signal;
+  why.exit_code = how.exit_status;
+  why.starts = scheduler_.attempt(record.slot);
+  why.pid = static_cast<int>(how.pid);
+  why.peak_memory = how.peak_memory;
+  why.cpu_time = std::chrono::milliseconds(how.cpu_ms);
+  why.run_time = std::chrono::microseconds(record.run_us);
+  for (const auto& c : how.causes) why.causes.push_back({c.type, c.what});
+  e.text = how.what.empty() ? make_error_code(static_cast<errc>(record.code)).message() : how.what;
+  if (!is_known(static_cast<errc>(record.code))) {
+    why.message = "unknown code " + std::to_string(record.code) + " from a newer node: " + how.what;
+    record.code = static_cast<std::uint16_t>(errc::job_threw);
+  }
+  if (static_cast<errc>(record.code) == errc::worker_crashed) why.starts = scheduler_.crashes(record.slot);
+}
+
+/// What only this side knows: names of functions, the capsule. Last, because the capsule keeps the report.
+void cluster::add_post_mortem(detail::job_record& record, std::uint32_t image, std::span<const code::location> stack) {
+  auto& e = record.more();
+  job_report& why = e.report();
+  why.id = to_hex(link_context_.name_of(record));
+  if (e.how) why.label = e.how->label;
+  note_end(record);
+  e.tell_times(why);
+  post_mortem_.complete({static_cast<errc>(record.code), images_[image], record.decoder, record.function,
+                         record.terms(), record.arguments(), stack},
+                        why);
+}
+
 // --- jobs that end here ----------------------------------------------------------------------------------------------
 
 // Requires: the job is queued, or the scheduler has no place for it any more.
@@ -97,8 +137,9 @@ void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
   if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
   detail::job_record& record = *record_of(slot);
   record.code = static_cast<std::uint16_t>(code);
-  record.forget_arguments();
   record.more().text = text;
+  if (code != errc::closed) add_post_mortem(record, record.image, {});  // a million jobs may be closed at once
+  record.forget_arguments();
   ++failed_;
   finish(record);
 }

@@ -6,12 +6,12 @@
 #include "base/log.hpp"
 #include "base/result.hpp"
 #include "code/fit.hpp"
+#include "wire/terms.hpp"
 
 namespace pp::ppclient {
 namespace {
 
 constexpr std::size_t decisions_at_once = 256;
-constexpr std::size_t stderr_tail = 4096;
 
 }  // namespace
 
@@ -213,10 +213,10 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
                       const block& owned, std::uint32_t node) {
   bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
   if (has_output && record.how() != nullptr && record.how()->output == output::drop) has_output = false;
+  const std::uint32_t image = record.image;  // shares its place with run_us
   record.node = name_of_node(node);
   record.code = parts.head.code;
   record.run_us = parts.head.run_us;
-  record.forget_arguments();
   if (has_output) {
     auto& e = record.more();
     e.out = as_text(parts.printed.out);
@@ -225,8 +225,11 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
     e.err_dropped = parts.printed.err_dropped;
   }
   if (record.code != 0) {
-    describe_failure(record, parts.body, *record.node);
+    const auto failure = wire::decode_failure(parts.body);
+    const auto how = failure ? *failure : wire::failure{0, 0, "", "the node sent a result that cannot be read"};
+    describe_failure(record, how, *record.node);
     note_place(record, node);
+    add_post_mortem(record, image, how.stack);
   } else if (owned && parts.body.size() > detail::record_pool::large_bytes) {
     auto& e = record.more();
     e.value_offset = static_cast<std::size_t>(parts.body.data() - payload.data());
@@ -235,34 +238,9 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   } else {
     record.data.assign(parts.body.data(), parts.body.size());
   }
+  record.forget_arguments();
   ++(record.code == 0 ? done_ : failed_);
   finish(record);
-}
-
-void cluster::describe_failure(detail::job_record& record, byte_view body, const std::string& node) {
-  auto& e = record.more();
-  const auto failure = wire::decode_failure(body);
-  const auto f = failure ? *failure : wire::failure{0, 0, "", "the node sent a result that cannot be read"};
-  const std::size_t from = e.err.size() > stderr_tail ? e.err.size() - stderr_tail : 0;
-  job_report& why = e.report();
-  why.type = f.type;
-  why.message = f.what;
-  why.node = node;
-  why.stderr_tail = e.err.substr(from);
-  why.signal = f.signal;
-  why.exit_code = f.exit_status;
-  why.starts = scheduler_.attempt(record.slot);
-  why.pid = static_cast<int>(f.pid);
-  why.peak_memory = f.peak_memory;
-  why.cpu_time = std::chrono::milliseconds(f.cpu_ms);
-  why.run_time = std::chrono::microseconds(record.run_us);
-  for (const auto& c : f.causes) why.causes.push_back({c.type, c.what});
-  e.text = f.what.empty() ? make_error_code(static_cast<errc>(record.code)).message() : f.what;
-  if (!is_known(static_cast<errc>(record.code))) {
-    why.message = "unknown code " + std::to_string(record.code) + " from a newer node: " + f.what;
-    record.code = static_cast<std::uint16_t>(errc::job_threw);
-  }
-  if (static_cast<errc>(record.code) == errc::worker_crashed) why.starts = scheduler_.crashes(record.slot);
 }
 
 void cluster::finish(detail::job_record& record) {

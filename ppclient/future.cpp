@@ -25,19 +25,13 @@ void echo(job_record& record, bool is_usual) {
   }
 }
 
-std::chrono::system_clock::time_point moment(std::int64_t ms) {
-  return std::chrono::system_clock::time_point(std::chrono::milliseconds(ms));
-}
-
 // Made only when it is asked for: a million jobs may fail at once, when a client is closed.
 std::shared_ptr<job_report> complete_report(const record_extra& e, const wire::job_id& name) {
   auto why = e.why ? std::make_shared<job_report>(*e.why) : std::make_shared<job_report>();
   why->id = to_hex(name);
   if (e.how) why->label = e.how->label;
   if (why->message.empty() && why->type.empty()) why->message = e.text;
-  why->submitted = moment(e.submitted_ms);
-  why->sent = moment(e.sent_ms);
-  why->ended = moment(e.ended_ms);
+  e.tell_times(*why);
   return why;
 }
 

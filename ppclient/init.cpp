@@ -7,6 +7,8 @@
 
 #include "base/log.hpp"
 #include "code/image.hpp"
+#include "pp/detail/capsule.hpp"
+#include "ppclient/replay.hpp"
 #include "worker/control.hpp"
 #include "worker/startup.hpp"
 
@@ -29,16 +31,26 @@ std::optional<worker::worker_start> take_worker_start() {
   return start;
 }
 
+/// Which saved job to run in place of the program, if any; not for what this program starts.
+std::string take_replay() {
+  const char* const value = ::secure_getenv(detail::replay_variable);
+  const std::string path = value != nullptr ? value : "";
+  ::unsetenv(detail::replay_variable);
+  return path;
+}
+
 }  // namespace
 
 void init(int, char**) {
   const auto start = take_worker_start();
+  const std::string capsule = take_replay();
   called.store(true, std::memory_order_release);
   if (start) {
     // It was for this start only; the loader has read it and goes on using what it read.
     ::unsetenv("LD_LIBRARY_PATH");
     worker::run_worker(*start);
   }
+  if (!capsule.empty()) ppclient::replay(capsule);
   code::image::remember_program();
 }
 

@@ -42,6 +42,14 @@ struct record_extra {
     if (!why) why = std::make_shared<job_report>();
     return *why;
   }
+  void tell_times(job_report& to) const {
+    const auto moment = [](std::int64_t ms) {
+      return std::chrono::system_clock::time_point(std::chrono::milliseconds(ms));
+    };
+    to.submitted = moment(submitted_ms);
+    to.sent = moment(sent_ms);
+    to.ended = moment(ended_ms);
+  }
 };
 
 struct job_record {

@@ -7,6 +7,7 @@
 //   4160     stream 0 (stdout): u64 total bytes printed by the running job, 56 bytes zero, 512 KiB head, 512 KiB tail
 //            ring
 //   …        stream 1 (stderr): the same
+//   …        crash: what the worker could still say when it crashed, all zero until then (crash_note.hpp)
 //
 // Claims. The sequence of a job is its number in this worker's pipe, from 0. The node writes `queued` before it sends
 // the job; the worker turns queued into claimed by compare-and-swap right before it runs it, and writes `done` right
@@ -40,11 +41,23 @@ struct output_stream_page {
   std::uint8_t head[stream_part];
   std::uint8_t tail[stream_part];
 };
+/// Written by the worker's signal handlers, read when it is dead.
+struct crash_page {
+  static constexpr std::size_t most_frames = 64;
+  std::uint64_t signal;              ///< 0: nothing was noted
+  std::uint64_t address;             ///< that was touched, for SIGSEGV and SIGBUS
+  std::uint64_t frames;              ///< how many of `stack` are filled
+  std::uint64_t stack[most_frames];  ///< code/location, innermost first, 0 = outside of the program
+  std::uint64_t has_terminated;      ///< std::terminate was called; then type and what, if there was an exception
+  char type[256];
+  char what[1024];
+};
 struct control_page {
   std::uint64_t magic;
   std::uint8_t zero[56];
   std::atomic<std::uint64_t> claims[claim_slots];
   output_stream_page streams[2];
+  crash_page crash;
 };
 static_assert(offsetof(control_page, claims) == 64 && offsetof(control_page, streams) == 64 + 8 * claim_slots);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

@@ -30,7 +30,9 @@ bytes crash_result(const worker_end& end) {
   wire::failure why;
   why.signal = static_cast<std::uint16_t>(end.how.signal);
   why.exit_status = static_cast<std::uint16_t>(end.how.status);
-  why.what = "the worker that ran the job " + end.reason;
+  why.what = "the worker that ran the job " + end.reason + in_words(end.note);
+  why.type = end.note.type;
+  why.stack = end.note.stack;
   return with_failure(errc::worker_crashed, why, end.printed);
 }
 

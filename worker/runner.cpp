@@ -1,6 +1,5 @@
 #include "worker/runner.hpp"
 
-#include <cxxabi.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -8,17 +7,16 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <exception>
 #include <limits>
 #include <optional>
-#include <typeinfo>
 
 #include "base/clock.hpp"
 #include "code/loaded.hpp"
 #include "code/manifest.hpp"
 #include "pp/detail/thunk.hpp"
 #include "worker/this_job.hpp"
+#include "worker/thrown.hpp"
 #include "worker/thunks.hpp"
 
 namespace pp::worker {
@@ -39,23 +37,13 @@ class image_lookup final : public code_lookup {
     return image_->problem();
   }
   const void* address_of(code::location l) const override { return image_->address_of(l); }
+  code::location location_of(std::uintptr_t address) const noexcept override {
+    return image_ ? image_->location_of(address) : code::no_location;
+  }
 
  private:
   std::optional<code::loaded_image> image_;
 };
-
-std::string demangled(const std::type_info& type) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
-  std::string readable = status == 0 ? text : type.name();
-  std::free(text);
-  return readable;
-}
-/// Of the exception that is being handled. There is none for those that did not come from C++.
-std::string current_exception_type() {
-  const std::type_info* type = abi::__cxa_current_exception_type();
-  return type != nullptr ? demangled(*type) : std::string();
-}
 
 std::uint32_t in_microseconds(duration length) {
   const auto passed = std::chrono::duration_cast<std::chrono::microseconds>(length).count();
@@ -165,14 +153,7 @@ runner::outcome runner::call(const wire::submit& job, byte_view arguments) {
 
 /// What a job threw, as it is told to the caller. A null pointer is an exception that did not come from C++.
 runner::outcome runner::outcome_of(const std::exception_ptr& thrown) {
-  try {
-    if (thrown != nullptr) std::rethrow_exception(thrown);
-    return {number(errc::job_threw), failure_in_words("", "unknown exception type"), {}};
-  } catch (const std::exception& e) {
-    return {number(errc::job_threw), failure_in_words(demangled(typeid(e)), e.what()), {}};
-  } catch (...) {
-    return {number(errc::job_threw), failure_in_words(current_exception_type(), "unknown exception type"), {}};
-  }
+  return {number(errc::job_threw), failure_of(thrown), {}};
 }
 
 /// The only place where user code runs.

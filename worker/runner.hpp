@@ -27,6 +27,8 @@ class code_lookup {
   virtual std::string open(byte_view manifest) = 0;
   /// Null if there is no code at that location.
   virtual const void* address_of(code::location l) const = 0;
+  /// The other way round, for a signal handler: takes no lock and no memory. no_location if it is not known.
+  virtual code::location location_of(std::uintptr_t) const noexcept { return code::no_location; }
 };
 /// The image of this very process.
 std::unique_ptr<code_lookup> own_image();

@@ -19,6 +19,7 @@
 #include "base/block_pool.hpp"
 #include "code/image.hpp"
 #include "worker/first_process.hpp"
+#include "worker/crash_note.hpp"
 #include "worker/runner.hpp"
 #include "worker/worker_ring.hpp"
 
@@ -113,6 +114,7 @@ void serve(bool has_ring) {
   ::close(worker_control_fd);
   output_capture output(control.page(), made_private(worker_stdout_fd), made_private(worker_stderr_fd));
   const auto code = own_image();
+  note_crashes(control.page().crash, *code);
   runner(road, control, output, *code).run();
   end_process(0);  // inside, because the capture's thread must still read what is flushed
 }

@@ -11,6 +11,7 @@
 
 #include "net/task_group.hpp"
 #include "worker/argument_arena.hpp"
+#include "worker/crash_note.hpp"
 #include "worker/dispatch_tables.hpp"
 #include "worker/output.hpp"
 #include "worker/pool.hpp"
@@ -26,6 +27,7 @@ struct worker_end {
   bool final = false;      ///< the image can never run here
   bool was_asked = false;  ///< we ended it
   printed_text printed;    ///< by the job that was running, or before it was ready
+  crash_note note = {};    ///< what it could still say itself
 };
 
 class supervisor final : private road_events {

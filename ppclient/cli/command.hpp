@@ -17,7 +17,7 @@
 namespace ppclient {
 
 /// The values of sysexits.h, as --help documents them.
-enum exit_status : int { done = 0, usage = 64, unavailable = 69, bad_configuration = 78 };
+enum exit_status : int { done = 0, usage = 64, bad_data = 65, unavailable = 69, bad_configuration = 78 };
 
 /// Options of every subcommand; what is left empty comes from the environment, as in any pp program.
 struct common_options {
@@ -47,6 +47,7 @@ void add_drain(CLI::App& app, common_options& common, action& chosen);
 void add_nodes(CLI::App& app, common_options& common, action& chosen);
 void add_ping(CLI::App& app, common_options& common, action& chosen);
 void add_stats(CLI::App& app, common_options& common, action& chosen);
+void add_replay(CLI::App& app, common_options& common, action& chosen);
 
 /// Text that came from a peer, safe for a terminal: control bytes and what is above ASCII become \xNN.
 std::string printable(const std::string& text);

@@ -30,7 +30,9 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "ppclient " PP_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
-  app.footer("Exit status: 0 done, 64 wrong usage, 69 nothing found or not reachable, 78 bad key or configuration.");
+  app.footer(
+      "Exit status: 0 done, 64 wrong usage, 65 a file that cannot be read, 69 nothing found or not reachable, 78 bad key "
+      "or configuration.");
   common_options common;
   action chosen;
   add_common(app, common);
@@ -38,6 +40,7 @@ int run(int argc, char** argv) {
   add_nodes(app, common, chosen);
   add_ping(app, common, chosen);
   add_stats(app, common, chosen);
+  add_replay(app, common, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
