@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "net/deadline.hpp"
 #include "ppserver/notify.hpp"
+#include "worker/orphans.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -31,6 +32,7 @@ worker::pool_options pool_options_of(const config& settings) {
   o.pass_environment = settings.pass_environment;
   o.road = settings.road;
   o.spin = settings.spin;
+  o.orphans = std::make_shared<worker::orphans>();
   return o;
 }
 

@@ -25,6 +25,8 @@
 
 namespace pp::worker {
 
+class orphans;
+
 /// A program as workers run it. Workers are shared only by jobs with the same `key` and the same image.
 struct program {
   std::shared_ptr<const code::launchable> what;
@@ -60,6 +62,7 @@ struct pool_options {
   duration kill_grace = std::chrono::seconds(2);    ///< SIGTERM to SIGKILL when a pool closes
   std::vector<std::string> pass_environment;        ///< names added to the allow-list
   road_kind road = road_kind::automatic;
+  std::shared_ptr<worker::orphans> orphans;      ///< of a node, see orphans.hpp; none in a client
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
 };
 

@@ -18,6 +18,8 @@
 #include "code/descriptor.hpp"
 #include "net/deadline.hpp"
 #include "worker/control.hpp"
+#include "worker/orphans.hpp"
+#include "worker/process_tree.hpp"
 
 namespace pp::worker {
 namespace {
@@ -47,6 +49,10 @@ class file_actions {
     high.reset(::fcntl(source, F_DUPFD_CLOEXEC, first_private_fd));
     if (!high) fail(errno, "cannot duplicate a descriptor for a worker");
     check(posix_spawn_file_actions_adddup2(&actions_, high.get(), target), "cannot prepare a worker");
+  }
+  void work_in(int directory) {
+    if (directory < 0) return;
+    check(posix_spawn_file_actions_addfchdir_np(&actions_, directory), "cannot prepare a worker");
   }
   void close_from(int first) {
     check(posix_spawn_file_actions_addclosefrom_np(&actions_, first), "cannot prepare a worker");
@@ -82,6 +88,7 @@ class attributes {
 };
 
 void plan_descriptors(const spawn_plan& plan, file_actions& actions) {
+  actions.work_in(plan.directory);  // first: its number may be one of those below
   actions.give(plan.out_write, 1);
   actions.give(plan.err_write, 2);
   actions.give(plan.program, worker_program_fd);
@@ -120,6 +127,11 @@ std::string why_not_started(int error) {
       return "the program cannot be started: no more processes are allowed (see ulimit -u and the cgroup's pids.max)";
     default: return "the program cannot be started";
   }
+}
+
+void enter_cgroups(pid_t pid, const std::vector<int>& procs_files) {
+  const auto number = std::to_string(pid);
+  for (const int file : procs_files) static_cast<void>(!::write(file, number.data(), number.size()));
 }
 
 std::optional<net::descriptor> open_pidfd(pid_t pid, const net::executor& ex, bool wanted) {
@@ -203,6 +215,7 @@ process process::spawn(const spawn_plan& plan, net::executor ex, bool use_pidfd)
   pid_t pid = -1;
   const int error = ::posix_spawn(&pid, path.c_str(), actions.get(), how.get(), argv.data(), environment.data());
   if (error != 0) fail(error, why_not_started(error));
+  enter_cgroups(pid, plan.cgroups);
   return process(pid, open_pidfd(pid, ex, use_pidfd));
 }
 
@@ -218,10 +231,23 @@ bool process::has_ended() const noexcept {
   return reaped_ || look(pid_, info, WNOHANG | WNOWAIT) != 0;
 }
 
+bool process::ended_well() const noexcept {
+  siginfo_t info;
+  return !reaped_ && look(pid_, info, WNOHANG | WNOWAIT) > 0 && from_siginfo(info) == exit_state{true, 0, 0};
+}
+
 void process::signal_group(int signal) noexcept {
   // As long as nobody has taken the status, the number belongs to our child and cannot name a stranger's group.
   siginfo_t info;
   if (reaped_ || look(pid_, info, WNOHANG | WNOWAIT) < 0) return;
+  ::kill(-pid_, signal);
+}
+
+void process::signal_tree(int signal) {
+  siginfo_t info;
+  if (reaped_ || look(pid_, info, WNOHANG | WNOWAIT) < 0) return;
+  const process_tree processes;
+  signal == SIGKILL ? processes.kill_tree(pid_) : processes.signal_tree(pid_, signal);
   ::kill(-pid_, signal);
 }
 
@@ -247,10 +273,13 @@ std::vector<std::string> worker_environment(const std::vector<std::string>& own,
   for (const auto& variable : own) {
     const auto name = name_of(variable);
     const bool named = std::find(plan.pass.begin(), plan.pass.end(), name) != plan.pass.end();
+    if (name == "TMPDIR" && !plan.temporary.empty()) continue;
     if (!never_passes(name) && (named || always_passes(name))) out.push_back(variable);
   }
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
     add_unless_set(out, name, "1");
+  if (!plan.temporary.empty()) out.push_back("TMPDIR=" + plan.temporary);
+  if (!plan.mark.empty()) out.push_back(std::string(mark_variable) + "=" + plan.mark);
   if (!plan.library_path.empty()) out.push_back("LD_LIBRARY_PATH=" + plan.library_path);
   out.push_back(std::string(worker_variable) + "=" + std::to_string(parent) + (plan.has_ring ? worker_ring_mark : ""));
   return out;

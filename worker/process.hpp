@@ -29,6 +29,8 @@ struct spawn_plan {
   int out_write = -1, err_write = -1;  ///< become 1 and 2
   worker_descriptors ends;             ///< become worker_pipe_fd, worker_control_fd and those of the ring
   int out_read = -1, err_read = -1;    ///< become worker_stdout_fd and worker_stderr_fd
+  int directory = -1;                  ///< where it works; -1 = where this process does
+  std::vector<int> cgroups;            ///< files cgroup.procs that it is written to
 };
 
 /// How a process ended. `known` is false if somebody else took its status (a program that ignores SIGCHLD, say).
@@ -54,10 +56,14 @@ class process {
   pid_t pid() const { return pid_; }
   /// To every process of the group that was not reaped yet. Does nothing after reap().
   void signal_group(int signal) noexcept;
+  /// To the group and to everything below the process, whatever session it is in; SIGKILL leaves nothing there.
+  void signal_tree(int signal);
   /// Completes when the process has ended; its status is still there for reap().
   net::awaitable<void> wait_exit();
   /// True if the process has ended (or its status is gone).
   bool has_ended() const noexcept;
+  /// True if it has exited with status 0 and was not reaped yet.
+  bool ended_well() const noexcept;
   /// Kills what the process left in its group, then takes its status. Waits if it has not ended yet.
   exit_state reap() noexcept;
   /// Gives up a process that not even SIGKILL ends (it hangs in the kernel); whoever inherits it will reap it.
@@ -76,6 +82,8 @@ struct environment_plan {
   std::vector<std::string> pass;  ///< names added to the allow-list
   std::string library_path;       ///< LD_LIBRARY_PATH, left out if empty
   bool has_ring = false;          ///< the descriptors of a ring are given
+  std::string temporary;          ///< TMPDIR, this process's own if empty
+  std::string mark;               ///< PP_JOB_DIRECTORY (orphans.hpp), left out if empty
 };
 /// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never
 /// pass, not even by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has

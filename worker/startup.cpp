@@ -19,6 +19,7 @@
 
 #include "base/block_pool.hpp"
 #include "code/image.hpp"
+#include "worker/process_tree.hpp"
 #include "worker/runner.hpp"
 #include "worker/worker_ring.hpp"
 
@@ -85,12 +86,14 @@ void confine() {
   ::umask(077);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   ::prctl(PR_SET_NAME, "pp-worker");
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what jobs start stays below this process as long as it lives
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   offer_to_oom_killer();
 }
 
 [[noreturn]] void end_process(int status) {
+  process_tree().kill_descendants(::getpid());
   std::cout.flush();
   std::clog.flush();
   std::fflush(nullptr);

@@ -72,7 +72,6 @@ net::awaitable<worker_end> supervisor::run() {
   if (failed) co_return std::move(*failed);
   tasks_.spawn("worker_road", road_->run(*this));
   co_await wait_exit();
-  process_->signal_group(SIGKILL);  // what the job left behind in its group must not keep the pipe busy
   road_->drain(*this);
   road_->close();
   co_await tasks_.close();
@@ -88,13 +87,15 @@ void supervisor::start() {
   plan.program_path = image.program_path;
   plan.name = image.contents.modules.empty() ? "" : image.contents.modules.front().name;
   plan.ends = road_->worker_ends();
-  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring()};
+  mark_ = make_mark();
+  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring(), {}, mark_};
   plan.environment = worker_environment(own_environment(), environment, ::getpid());
   plan.out_write = out.write.get();
   plan.err_write = err.write.get();
   plan.out_read = out.read.get();
   plan.err_read = err.read.get();
   process_.emplace(process::spawn(plan, executor_));
+  if (options_.orphans) options_.orphans->add_worker(process_->pid());
   road_->release_worker_end();
   out_read_ = std::move(out.read);
   err_read_ = std::move(err.read);
@@ -104,15 +105,25 @@ void supervisor::start() {
 net::awaitable<void> supervisor::wait_exit() {
   try {
     co_await process_->wait_exit();
+    co_await end_orphans();
   } catch (const net::system_error&) {
     // The pool has waited long enough for a process that SIGKILL does not end; reap() will not wait for it either.
   }
   co_await net::this_coro::reset_cancellation_state();
 }
 
+/// What the jobs left behind must not keep the pipe busy, nor the machine.
+net::awaitable<void> supervisor::end_orphans() {
+  process_->signal_tree(SIGKILL);
+  if (options_.orphans) co_return co_await options_.orphans->end_all();
+  // A worker that left as it should has ended what was below it.
+  const bool was_orderly = was_asked_ && process_->ended_well();
+  if (!was_orderly) co_await end_marked(mark_);
+}
+
 net::awaitable<void> supervisor::kill_after(duration grace) {
   co_await net::sleep_for(grace);
-  process_->signal_group(SIGKILL);
+  process_->signal_tree(SIGKILL);
 }
 
 void supervisor::finish(duration grace) {
@@ -124,17 +135,17 @@ void supervisor::finish(duration grace) {
 
 void supervisor::terminate(duration grace) {
   finish(grace);
-  if (process_) process_->signal_group(SIGTERM);
+  if (process_) process_->signal_tree(SIGTERM);
 }
 
 void supervisor::kill() {
   was_asked_ = true;
-  if (process_) process_->signal_group(SIGKILL);
+  if (process_) process_->signal_tree(SIGKILL);
 }
 
 void supervisor::break_off(const std::string& what) {
   if (fault_.empty()) fault_ = "broke the rules of its pipe: it " + what;
-  if (process_) process_->signal_group(SIGKILL);
+  if (process_) process_->signal_tree(SIGKILL);
 }
 
 void supervisor::on_unfit(const std::string& reason) {
@@ -163,6 +174,7 @@ worker_end supervisor::describe_end() {
     end.how = process_->reap();
   else
     process_->abandon();
+  if (options_.orphans) options_.orphans->remove_worker(process_->pid());
   end.was_asked = was_asked_;
   end.final = is_unfit_;
   if (!was_asked_ || !was_ready_) end.printed = read_after_crash(road_->page(), out_read_.get(), err_read_.get());
