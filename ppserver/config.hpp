@@ -47,6 +47,8 @@ struct config {
   worker::road_kind road = worker::road_kind::automatic;
   std::chrono::microseconds spin{100};  ///< 0 = never look for work before sleeping
   std::vector<std::string> pass_environment;
+  std::string job_root;  ///< the workers' directories are made here
+  bool use_cgroup = true;
   std::string cache_directory;
   std::uint64_t cache_bytes = 2ULL << 30U;
 

@@ -123,7 +123,10 @@ void serve(bool has_ring) {
   ::close(worker_control_fd);
   output_capture output(control.page(), made_private(worker_stdout_fd), made_private(worker_stderr_fd));
   const auto code = own_image();
-  runner(road, control, output, *code).run();
+  auto traces = job_traces::of_this_process();
+  runner jobs(road, control, output, *code);
+  jobs.clean_with(traces);
+  jobs.run();
   end_process(0);  // inside, because the capture's thread must still read what is flushed
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/log.hpp"
 #include "net/deadline.hpp"
 #include "worker/ring_road.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr auto time_to_exit = std::chrono::milliseconds(200);  // between the end of its pipe and the end of a worker
 constexpr std::size_t most_tail_text = 400;
+constexpr std::size_t removed_at_once = 256;  // entries of a job directory: some milliseconds
 
 struct pipe_ends {
   code::descriptor read, write;
@@ -69,13 +71,18 @@ net::awaitable<worker_end> supervisor::run() {
     failed = could_not_start(e);
   }
   if (!failed && !process_) failed = worker_end{"was not wanted any more", {}, false, true, {}};
-  if (failed) co_return std::move(*failed);
+  if (failed) {
+    co_await remove_directory();
+    co_return std::move(*failed);
+  }
   tasks_.spawn("worker_road", road_->run(*this));
   co_await wait_exit();
   road_->drain(*this);
   road_->close();
   co_await tasks_.close();
-  co_return describe_end();
+  auto end = describe_end();
+  co_await remove_directory();
+  co_return end;
 }
 
 void supervisor::start() {
@@ -87,8 +94,12 @@ void supervisor::start() {
   plan.program_path = image.program_path;
   plan.name = image.contents.modules.empty() ? "" : image.contents.modules.front().name;
   plan.ends = road_->worker_ends();
-  mark_ = make_mark();
-  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring(), {}, mark_};
+  if (options_.directories) directory_.emplace(options_.directories);
+  const auto temporary = directory_ ? directory_->path() : std::string();
+  mark_ = directory_ ? temporary : make_mark();
+  plan.directory = directory_ ? directory_->fd() : -1;
+  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring(), temporary,
+                                     mark_};
   plan.environment = worker_environment(own_environment(), environment, ::getpid());
   plan.out_write = out.write.get();
   plan.err_write = err.write.get();
@@ -119,6 +130,18 @@ net::awaitable<void> supervisor::end_orphans() {
   // A worker that left as it should has ended what was below it.
   const bool was_orderly = was_asked_ && process_->ended_well();
   if (!was_orderly) co_await end_marked(mark_);
+}
+
+/// In portions, so that the node goes on while a million files are removed.
+net::awaitable<void> supervisor::remove_directory() {
+  if (!directory_) co_return;
+  auto how = removal::unfinished;
+  while (how == removal::unfinished) {
+    how = directory_->remove_some(removed_at_once);
+    if (how == removal::unfinished) co_await net::post(executor_, net::use_awaitable);
+  }
+  if (how == removal::stuck) log::warn("job_directory_left", {{"path", directory_->path()}});
+  directory_.reset();
 }
 
 net::awaitable<void> supervisor::kill_after(duration grace) {

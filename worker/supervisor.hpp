@@ -12,6 +12,7 @@
 #include "net/task_group.hpp"
 #include "worker/argument_arena.hpp"
 #include "worker/dispatch_tables.hpp"
+#include "worker/job_directory.hpp"
 #include "worker/orphans.hpp"
 #include "worker/output.hpp"
 #include "worker/pool.hpp"
@@ -76,6 +77,7 @@ class supervisor final : private road_events {
   void start();
   net::awaitable<void> wait_exit();
   net::awaitable<void> end_orphans();
+  net::awaitable<void> remove_directory();
   net::awaitable<void> kill_after(duration grace);
   worker_end could_not_start(const std::system_error& e) const;
   worker_end describe_end();
@@ -90,6 +92,7 @@ class supervisor final : private road_events {
   net::task_group tasks_;
   std::unique_ptr<worker::road> road_;
   std::optional<process> process_;
+  std::optional<job_directory> directory_;
   std::string mark_;  ///< of everything its jobs start
   code::descriptor out_read_, err_read_;
   bool was_ready_ = false;
