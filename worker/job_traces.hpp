@@ -9,8 +9,8 @@
 // Threads: the one that runs jobs, between two of them. Must not know: nodes, what the jobs do.
 #pragma once
 
-#include <string>
 #include <time.h>
+#include <string>
 
 #include "base/clock.hpp"
 #include "code/descriptor.hpp"

@@ -82,8 +82,8 @@ struct environment_plan {
   std::vector<std::string> pass;  ///< names added to the allow-list
   std::string library_path;       ///< LD_LIBRARY_PATH, left out if empty
   bool has_ring = false;          ///< the descriptors of a ring are given
-  std::string temporary;          ///< TMPDIR, this process's own if empty
-  std::string mark;               ///< PP_JOB_DIRECTORY (orphans.hpp), left out if empty
+  std::string temporary = {};     ///< TMPDIR, this process's own if empty
+  std::string mark = {};          ///< PP_JOB_DIRECTORY (orphans.hpp), left out if empty
 };
 /// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never
 /// pass, not even by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has
