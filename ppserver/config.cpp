@@ -13,6 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/cpus.hpp"
+#include "worker/job_directory.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -164,6 +165,16 @@ void add_isolation_options(CLI::App& app, raw_options& o) {
       ->type_name("N");
 }
 
+void add_place_options(CLI::App& app, raw_options& o) {
+  app.add_option("--job-dir", o.settings.job_root, "Where workers have their private directories; made if missing")
+      ->default_str("${TMPDIR:-/tmp}/pp-jobs-UID")
+      ->type_name("PATH");
+  app.add_option("--cgroup", o.settings.use_cgroup, "Give each worker a cgroup where this is permitted: auto, or off")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"auto", true}, {"off", false}}))
+      ->default_str("auto")
+      ->type_name("WORD");
+}
+
 void add_speed_options(CLI::App& app, raw_options& o) {
   app.add_option("--road", o.settings.road, "How jobs reach a worker: shared memory (ring), socket, or what works best")
       ->transform(
@@ -240,6 +251,7 @@ config finished(raw_options& o) {
   config s = std::move(o.settings);
   if (s.name.empty()) s.name = default_name();
   if (s.cache_directory.empty()) s.cache_directory = default_cache_directory();
+  if (s.job_root.empty()) s.job_root = worker::default_job_root();
   if (s.cache_directory.empty())
     throw CLI::ValidationError("there is no home directory for the cache: give one with --cache-dir");
   if (o.dead_ms <= 2 * o.heartbeat_ms) throw CLI::ValidationError("--dead-after must be more than twice --heartbeat");
@@ -280,6 +292,7 @@ struct command_parser {
     add_network_options(app, options);
     add_job_options(app, options);
     add_isolation_options(app, options);
+    add_place_options(app, options);
     add_speed_options(app, options);
     add_key_options(app, options);
     add_time_options(app, options);

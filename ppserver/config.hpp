@@ -51,6 +51,8 @@ struct config {
   worker::isolation_level isolate = worker::isolation_level::basic;
   std::string job_user;  ///< empty = the node's own
   int nice = 10;
+  std::string job_root;  ///< the workers' directories are made here
+  bool use_cgroup = true;
   std::string cache_directory;
   std::uint64_t cache_bytes = 2ULL << 30U;
 

@@ -17,6 +17,7 @@
 #include "ppserver/key_command.hpp"
 #include "ppserver/node.hpp"
 #include "ppserver/pid_file.hpp"
+#include "worker/orphans.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -37,6 +38,7 @@ constexpr bool is_sanitized = false;
 void harden_process() {
   auth::ignore_openssl_config();
   umask(077);
+  worker::orphans::adopt();
   std::signal(SIGPIPE, SIG_IGN);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);

@@ -12,6 +12,7 @@
 #include "net/deadline.hpp"
 #include "ppserver/notify.hpp"
 #include "ppserver/workers.hpp"
+#include "worker/orphans.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -33,6 +34,7 @@ worker::pool_options pool_options_of(const config& settings, const worker::launc
   o.road = settings.road;
   o.spin = settings.spin;
   o.launch = launch;
+  o.orphans = std::make_shared<worker::orphans>();
   return o;
 }
 
@@ -98,6 +100,7 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
       self_(make_identity(settings_)),
       where_(choose_interfaces(settings_, keys)),
       programs_({settings_.cache_directory, settings_.cache_bytes}),
+      directories_(std::make_shared<worker::job_directories>(settings_.job_root, to_hex(self_.boot))),
       shares_(settings_.workers),
       listener_(io.get_executor(), where_.listen_addresses(), settings_.port, where_.everything()),
       door_({self_.id, self_.boot}, keys_, door_limits),
@@ -156,7 +159,9 @@ net::awaitable<void> node::run() {
 }
 
 void node::start() {
-  jobs_ = std::make_unique<worker::pool>(io_.get_executor(), pool_options_of(settings_, launch_));
+  auto options = pool_options_of(settings_, launch_);
+  options.directories = directories_;
+  jobs_ = std::make_unique<worker::pool>(io_.get_executor(), options);
   around_ = std::make_unique<surroundings>(
       surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); }});
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(number);

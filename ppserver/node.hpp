@@ -18,6 +18,7 @@
 #include "ppserver/listener.hpp"
 #include "ppserver/session.hpp"
 #include "ppserver/statistics.hpp"
+#include "worker/job_directory.hpp"
 
 namespace pp::ppserver {
 
@@ -78,6 +79,7 @@ class node {
   const time_point began_ = now();
 
   code::store programs_;
+  std::shared_ptr<worker::job_directories> directories_;
   worker::fair_share shares_;
   listener listener_;
   door door_;

@@ -27,6 +27,9 @@
 
 namespace pp::worker {
 
+class job_directories;
+class orphans;
+
 /// A program as workers run it. Workers are shared only by jobs with the same `key` and the same image.
 struct program {
   std::shared_ptr<const code::launchable> what;
@@ -64,6 +67,8 @@ struct pool_options {
   duration kill_grace = std::chrono::seconds(2);    ///< SIGTERM to SIGKILL when a pool closes
   std::vector<std::string> pass_environment;        ///< names added to the allow-list
   road_kind road = road_kind::automatic;
+  std::shared_ptr<worker::orphans> orphans;      ///< of a node, see orphans.hpp; none in a client
+  std::shared_ptr<job_directories> directories;  ///< of a node; none: workers work where this process does
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
   launch_settings launch;                        ///< what workers may touch, and as whom
 };

@@ -16,6 +16,8 @@
 #include "net/deadline.hpp"
 #include "worker/control.hpp"
 #include "worker/first_process.hpp"
+#include "worker/orphans.hpp"
+#include "worker/process_tree.hpp"
 
 namespace pp::worker {
 namespace {
@@ -119,10 +121,23 @@ bool process::has_ended() const noexcept {
   return reaped_ || look(pid_, info, WNOHANG | WNOWAIT) != 0;
 }
 
+bool process::ended_well() const noexcept {
+  siginfo_t info;
+  return !reaped_ && look(pid_, info, WNOHANG | WNOWAIT) > 0 && from_siginfo(info) == exit_state{true, 0, 0};
+}
+
 void process::signal_group(int signal) noexcept {
   // As long as nobody has taken the status, the number belongs to our child and cannot name a stranger's group.
   siginfo_t info;
   if (reaped_ || look(pid_, info, WNOHANG | WNOWAIT) < 0) return;
+  ::kill(-pid_, signal);
+}
+
+void process::signal_tree(int signal) {
+  siginfo_t info;
+  if (reaped_ || look(pid_, info, WNOHANG | WNOWAIT) < 0) return;
+  const process_tree processes;
+  signal == SIGKILL ? processes.kill_tree(pid_) : processes.signal_tree(pid_, signal);
   ::kill(-pid_, signal);
 }
 
@@ -148,11 +163,14 @@ std::vector<std::string> worker_environment(const std::vector<std::string>& own,
   for (const auto& variable : own) {
     const auto name = name_of(variable);
     const bool named = std::find(plan.pass.begin(), plan.pass.end(), name) != plan.pass.end();
+    if (name == "TMPDIR" && !plan.temporary.empty()) continue;
     if (!never_passes(name) && (named || always_passes(name))) out.push_back(variable);
   }
   if (plan.user != nullptr) make_environment_of(*plan.user, out);
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"})
     add_unless_set(out, name, "1");
+  if (!plan.temporary.empty()) out.push_back("TMPDIR=" + plan.temporary);
+  if (!plan.mark.empty()) out.push_back(std::string(mark_variable) + "=" + plan.mark);
   if (!plan.library_path.empty()) out.push_back("LD_LIBRARY_PATH=" + plan.library_path);
   out.push_back(std::string(worker_variable) + "=" + std::to_string(parent) + (plan.has_ring ? worker_ring_mark : ""));
   return out;

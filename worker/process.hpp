@@ -42,10 +42,14 @@ class process {
   pid_t pid() const { return pid_; }
   /// To every process of the group that was not reaped yet. Does nothing after reap().
   void signal_group(int signal) noexcept;
+  /// To the group and to everything below the process, whatever session it is in; SIGKILL leaves nothing there.
+  void signal_tree(int signal);
   /// Completes when the process has ended; its status is still there for reap().
   net::awaitable<void> wait_exit();
   /// True if the process has ended (or its status is gone).
   bool has_ended() const noexcept;
+  /// True if it has exited with status 0 and was not reaped yet.
+  bool ended_well() const noexcept;
   /// Kills what the process left in its group, then takes its status. Waits if it has not ended yet.
   exit_state reap() noexcept;
   /// Gives up a process that not even SIGKILL ends (it hangs in the kernel); whoever inherits it will reap it.
@@ -67,6 +71,8 @@ struct environment_plan {
   std::string library_path;        ///< LD_LIBRARY_PATH, left out if empty
   bool has_ring = false;           ///< the descriptors of a ring are given
   const job_user* user = nullptr;  ///< HOME, USER, LOGNAME and SHELL are this one's; null = they pass
+  std::string temporary = {};      ///< TMPDIR, this process's own if empty
+  std::string mark = {};           ///< PP_JOB_DIRECTORY (orphans.hpp), left out if empty
 };
 /// The variables of a worker, from `own` (NAME=value each). Secrets, loader settings and pp's own settings never
 /// pass, not even by name; threads of numeric libraries are set to 1 unless `own` says otherwise, since a worker has

@@ -110,6 +110,7 @@ bool runner::on_submit(const pipe_message& message) {
   if (is_forked_child.load(std::memory_order_relaxed)) ::_exit(0);
   const bool sent = send_result(message.head, how);
   control_.set(sequence, claim::done);
+  if (traces_ != nullptr) traces_->clean(how.run_time);
   if (value_.capacity() > largest_kept) value_.reset();
   return sent;
 }

@@ -14,6 +14,7 @@
 #include "pp/detail/payload.hpp"
 #include "wire/message.hpp"
 #include "worker/control.hpp"
+#include "worker/job_traces.hpp"
 #include "worker/output.hpp"
 #include "worker/worker_road.hpp"
 
@@ -37,6 +38,8 @@ class runner {
  public:
   runner(worker_road& road, control_mapping& control, output_capture& output, code_lookup& code);
 
+  /// What is done between jobs; `traces` must outlive this.
+  void clean_with(job_traces& traces) { traces_ = &traces; }
   /// Serves until the node closes the road. Jobs run inside.
   void run();
 
@@ -61,6 +64,7 @@ class runner {
   control_mapping& control_;
   output_capture& output_;
   code_lookup& code_;
+  job_traces* traces_ = nullptr;  ///< may be null
   bool has_image_ = false;
   std::uint64_t next_sequence_ = 0;
   detail::payload value_;  ///< of the running job; kept for its memory

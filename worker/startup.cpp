@@ -20,6 +20,7 @@
 #include "code/image.hpp"
 #include "worker/first_process.hpp"
 #include "worker/crash_note.hpp"
+#include "worker/process_tree.hpp"
 #include "worker/runner.hpp"
 #include "worker/worker_ring.hpp"
 
@@ -85,6 +86,7 @@ void offer_to_oom_killer() {
 }
 
 [[noreturn]] void end_process(int status) {
+  process_tree().kill_descendants(::getpid());
   std::cout.flush();
   std::clog.flush();
   std::fflush(nullptr);
@@ -115,7 +117,10 @@ void serve(bool has_ring) {
   output_capture output(control.page(), made_private(worker_stdout_fd), made_private(worker_stderr_fd));
   const auto code = own_image();
   note_crashes(control.page().crash, *code);
-  runner(road, control, output, *code).run();
+  auto traces = job_traces::of_this_process();
+  runner jobs(road, control, output, *code);
+  jobs.clean_with(traces);
+  jobs.run();
   end_process(0);  // inside, because the capture's thread must still read what is flushed
 }
 

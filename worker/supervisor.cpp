@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/log.hpp"
 #include "net/deadline.hpp"
 #include "worker/ring_road.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr auto time_to_exit = std::chrono::milliseconds(200);  // between the end of its pipe and the end of a worker
 constexpr std::size_t most_tail_text = 400;
+constexpr std::size_t removed_at_once = 256;  // entries of a job directory: some milliseconds
 
 struct pipe_ends {
   code::descriptor read, write;
@@ -69,14 +71,18 @@ net::awaitable<worker_end> supervisor::run() {
     failed = could_not_start(e);
   }
   if (!failed && !process_) failed = worker_end{"was not wanted any more", {}, false, true, {}};
-  if (failed) co_return std::move(*failed);
+  if (failed) {
+    co_await remove_directory();
+    co_return std::move(*failed);
+  }
   tasks_.spawn("worker_road", road_->run(*this));
   co_await wait_exit();
-  process_->signal_group(SIGKILL);  // what the job left behind in its group must not keep the pipe busy
   road_->drain(*this);
   road_->close();
   co_await tasks_.close();
-  co_return describe_end();
+  auto end = describe_end();
+  co_await remove_directory();
+  co_return end;
 }
 
 void supervisor::start() {
@@ -90,14 +96,20 @@ void supervisor::start() {
   plan.ends = road_->worker_ends();
   plan.settings = options_.launch;
   plan.library_path = image.library_path;
+  if (options_.directories) directory_.emplace(options_.directories);
+  const auto temporary = directory_ ? directory_->path() : std::string();
+  mark_ = directory_ ? temporary : make_mark();
+  plan.directory = directory_ ? directory_->fd() : -1;
   const auto* user = options_.launch.user ? &*options_.launch.user : nullptr;
-  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring(), user};
+  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring(), user,
+                                     temporary, mark_};
   plan.environment = worker_environment(own_environment(), environment, ::getpid());
   plan.out_write = out.write.get();
   plan.err_write = err.write.get();
   plan.out_read = out.read.get();
   plan.err_read = err.read.get();
   process_.emplace(process::spawn(plan, executor_));
+  if (options_.orphans) options_.orphans->add_worker(process_->pid());
   road_->release_worker_end();
   out_read_ = std::move(out.read);
   err_read_ = std::move(err.read);
@@ -107,15 +119,37 @@ void supervisor::start() {
 net::awaitable<void> supervisor::wait_exit() {
   try {
     co_await process_->wait_exit();
+    co_await end_orphans();
   } catch (const net::system_error&) {
     // The pool has waited long enough for a process that SIGKILL does not end; reap() will not wait for it either.
   }
   co_await net::this_coro::reset_cancellation_state();
 }
 
+/// What the jobs left behind must not keep the pipe busy, nor the machine.
+net::awaitable<void> supervisor::end_orphans() {
+  process_->signal_tree(SIGKILL);
+  if (options_.orphans) co_return co_await options_.orphans->end_all();
+  // A worker that left as it should has ended what was below it.
+  const bool was_orderly = was_asked_ && process_->ended_well();
+  if (!was_orderly) co_await end_marked(mark_);
+}
+
+/// In portions, so that the node goes on while a million files are removed.
+net::awaitable<void> supervisor::remove_directory() {
+  if (!directory_) co_return;
+  auto how = removal::unfinished;
+  while (how == removal::unfinished) {
+    how = directory_->remove_some(removed_at_once);
+    if (how == removal::unfinished) co_await net::post(executor_, net::use_awaitable);
+  }
+  if (how == removal::stuck) log::warn("job_directory_left", {{"path", directory_->path()}});
+  directory_.reset();
+}
+
 net::awaitable<void> supervisor::kill_after(duration grace) {
   co_await net::sleep_for(grace);
-  process_->signal_group(SIGKILL);
+  process_->signal_tree(SIGKILL);
 }
 
 void supervisor::finish(duration grace) {
@@ -127,17 +161,17 @@ void supervisor::finish(duration grace) {
 
 void supervisor::terminate(duration grace) {
   finish(grace);
-  if (process_) process_->signal_group(SIGTERM);
+  if (process_) process_->signal_tree(SIGTERM);
 }
 
 void supervisor::kill() {
   was_asked_ = true;
-  if (process_) process_->signal_group(SIGKILL);
+  if (process_) process_->signal_tree(SIGKILL);
 }
 
 void supervisor::break_off(const std::string& what) {
   if (fault_.empty()) fault_ = "broke the rules of its pipe: it " + what;
-  if (process_) process_->signal_group(SIGKILL);
+  if (process_) process_->signal_tree(SIGKILL);
 }
 
 void supervisor::on_unfit(const std::string& reason) {
@@ -167,6 +201,7 @@ worker_end supervisor::describe_end() {
   else
     process_->abandon();
   end.note = read_crash_note(road_->page().crash, end.how.signal);
+  if (options_.orphans) options_.orphans->remove_worker(process_->pid());
   end.was_asked = was_asked_;
   end.final = is_unfit_;
   if (!was_asked_ || !was_ready_) end.printed = read_after_crash(road_->page(), out_read_.get(), err_read_.get());

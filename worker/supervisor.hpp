@@ -1,6 +1,6 @@
 // One worker from its start to its end: the process, the road to it, and what is known when it is gone.
 //
-// Promises: run() leaves no process of the worker's group, no descriptor and no coroutine behind, however it ends;
+// Promises: run() leaves no process that the worker's jobs started, no descriptor and no coroutine behind, however it ends;
 // every result that was on the road is told before it completes. Threads: the I/O thread only. Must not know: whose
 // jobs these are.
 #pragma once
@@ -13,6 +13,8 @@
 #include "worker/argument_arena.hpp"
 #include "worker/crash_note.hpp"
 #include "worker/dispatch_tables.hpp"
+#include "worker/job_directory.hpp"
+#include "worker/orphans.hpp"
 #include "worker/output.hpp"
 #include "worker/pool.hpp"
 #include "worker/process.hpp"
@@ -59,7 +61,7 @@ class supervisor final : private road_events {
 
   /// No more jobs: it ends by itself, or is killed after `grace`.
   void finish(duration grace);
-  /// SIGTERM to its group, SIGKILL after `grace`.
+  /// SIGTERM to it and all below it, SIGKILL after `grace`.
   void terminate(duration grace);
   void kill();
   /// It did what no worker does.
@@ -76,6 +78,8 @@ class supervisor final : private road_events {
 
   void start();
   net::awaitable<void> wait_exit();
+  net::awaitable<void> end_orphans();
+  net::awaitable<void> remove_directory();
   net::awaitable<void> kill_after(duration grace);
   worker_end could_not_start(const std::system_error& e) const;
   worker_end describe_end();
@@ -90,6 +94,8 @@ class supervisor final : private road_events {
   net::task_group tasks_;
   std::unique_ptr<worker::road> road_;
   std::optional<process> process_;
+  std::optional<job_directory> directory_;
+  std::string mark_;  ///< of everything its jobs start
   code::descriptor out_read_, err_read_;
   bool was_ready_ = false;
   bool was_asked_ = false;
