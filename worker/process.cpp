@@ -123,7 +123,7 @@ bool process::has_ended() const noexcept {
 
 bool process::ended_well() const noexcept {
   siginfo_t info;
-  return !reaped_ && look(pid_, info, WNOHANG | WNOWAIT) > 0 && from_siginfo(info) == exit_state{true, 0, 0};
+  return !reaped_ && look(pid_, info, WNOHANG | WNOWAIT) > 0 && from_siginfo(info, is_first_) == exit_state{true, 0, 0};
 }
 
 void process::signal_group(int signal) noexcept {
