@@ -326,7 +326,7 @@ void pool::submit(owner_id owner, const program& what, pool_job job) {
   const mutable_byte_view payload = job.payload.writable();
   if (payload.size() >= wire::submit::size) store_big_endian<std::uint32_t>(payload.data(), 0);
   const auto group = impl_->group_for(what);
-  const auto j = impl_->decide.on_submit(owner, group, job.id, job.attempt, payload.size());
+  const auto j = impl_->decide.on_submit(owner, group, {job.id, payload.size(), job.attempt});
   if (impl_->payloads.size() <= j) impl_->payloads.resize(std::max<std::size_t>(j + 1, 2 * impl_->payloads.size()));
   impl_->payloads[j] = std::move(job.payload);
   impl_->schedule();
