@@ -25,7 +25,9 @@ struct worker_end {
   exit_state how;
   bool final = false;      ///< the image can never run here
   bool was_asked = false;  ///< we ended it
-  printed_text printed;    ///< by the job that was running, or before it was ready
+  process_usage used;
+  int pid = 0;
+  printed_text printed;  ///< by the job that was running, or before it was ready
 };
 
 class supervisor final : private road_events {
@@ -55,6 +57,8 @@ class supervisor final : private road_events {
   /// 0 if there is no process.
   int pid() const { return process_ ? process_->pid() : 0; }
 
+  /// What its running job has printed so far.
+  printed_text peek() const;
   /// No more jobs: it ends by itself, or is killed after `grace`.
   void finish(duration grace);
   /// SIGTERM to its group, SIGKILL after `grace`.
