@@ -7,6 +7,7 @@
 #include "code/fit.hpp"
 #include "net/deadline.hpp"
 #include "ppclient/settings.hpp"
+#include "worker/usage.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -239,6 +240,7 @@ void cluster::start_local(unsigned slots) {
   worker::pool_options o;
   o.slots = slots;
   o.spin = options_.spin;
+  o.memory_limit = worker::usual_memory_limit(o.slots);
   o.road = road_;
   local_ = std::make_unique<local>(executor_, self, o);
   local_node_ = scheduler_.on_node_ready(slots);

@@ -23,5 +23,9 @@ std::optional<usage> usage_of_tree(pid_t pid);
 
 /// Most bytes that this process and its children may have: the machine's memory or the limit of the cgroup.
 std::uint64_t usable_memory();
+/// What each of `workers` may use if nobody said anything: together nine tenths of that.
+inline std::uint64_t usual_memory_limit(unsigned workers) {
+  return usable_memory() / 10 * 9 / (workers > 0 ? workers : 1);
+}
 
 }  // namespace pp::worker
