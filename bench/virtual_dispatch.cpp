@@ -71,7 +71,7 @@ class virtual_node : public claims {
 
   void submit(owner_id owner, std::size_t count) {
     submitting_.start();
-    for (std::size_t i = 0; i < count; ++i) dispatch_.on_submit(owner, group_, submitted_++, 1, 64);
+    for (std::size_t i = 0; i < count; ++i) dispatch_.on_submit(owner, group_, {submitted_++, 64});
     submitting_.stop();
   }
 

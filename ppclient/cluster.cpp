@@ -8,6 +8,7 @@
 #include "code/fit.hpp"
 #include "net/deadline.hpp"
 #include "ppclient/settings.hpp"
+#include "worker/usage.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -246,6 +247,7 @@ void cluster::start_local(unsigned slots) {
   worker::pool_options o;
   o.slots = slots;
   o.spin = options_.spin;
+  o.memory_limit = worker::usual_memory_limit(o.slots);
   o.road = road_;
   o.launch.protected_paths = auth::places_of_keys(keys_.origin);
   local_ = std::make_unique<local>(executor_, self, o);

@@ -14,6 +14,7 @@
 
 #include "base/cpus.hpp"
 #include "worker/job_directory.hpp"
+#include "worker/usage.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -39,6 +40,9 @@ struct raw_options {
   bool debug = false, automatic = false, recycle = false, no_discovery = false;
   std::optional<std::string> pickle_protocol, socket_timeout;
   unsigned workers = 0;
+  std::optional<std::uint64_t> memory;
+  std::vector<std::string> shares;
+  std::uint64_t restart_s = 3600;
   std::uint64_t idle_s = 0, drain_s = 60, heartbeat_ms = 2000, dead_ms = 10000, spin_us = 100;
   std::string log_level = "info", log_format = "text", isolate = "basic";
 };
@@ -80,6 +84,24 @@ std::string check_variable(const std::string& name) {
     return "'" + name + "' is not the name of an environment variable";
   if (name.rfind("PP_", 0) == 0) return name + " belongs to pp itself and never reaches a job";
   return {};
+}
+
+/// KEYNAME=WEIGHT.
+std::pair<std::string, std::uint32_t> read_share(const std::string& text) {
+  const auto sign = text.rfind('=');
+  std::uint32_t weight = 0;
+  if (sign != std::string::npos && sign > 0) {
+    const auto number = text.substr(sign + 1);
+    const bool is_number =
+        !number.empty() && number.size() < 5 && number.find_first_not_of("0123456789") == number.npos;
+    weight = is_number ? static_cast<std::uint32_t>(std::stoul(number)) : 0;
+  }
+  return {text.substr(0, sign), weight <= 1000 ? weight : 0};
+}
+
+std::string check_share(const std::string& text) {
+  if (read_share(text).second > 0) return {};
+  return "'" + text + "' is no share: write the name of a key, =, and a weight from 1 to 1000, such as alice=3";
 }
 
 void add_key_options(CLI::App& app, raw_options& o) {
@@ -175,6 +197,26 @@ void add_place_options(CLI::App& app, raw_options& o) {
       ->type_name("WORD");
 }
 
+void add_limit_options(CLI::App& app, raw_options& o) {
+  app.add_option("--memory", o.memory, "Most memory of a worker with all that its job started; 0 = no limit")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("90 % of it / workers")
+      ->type_name("SIZE");
+  app.add_option("--share", o.shares, "Weight of a key's clients when slots are shared: KEYNAME=WEIGHT; else 1")
+      ->allow_extra_args(false)
+      ->check(check_share)
+      ->type_name("KEY=N");
+  app.add_option("--restart-limit", o.settings.restart_limit,
+                 "A program whose workers die more often than this within --restart-window is refused")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str()
+      ->type_name("N");
+  app.add_option("--restart-window", o.restart_s, "The time that --restart-limit is about")
+      ->check(CLI::Range(1, 86400))
+      ->capture_default_str()
+      ->type_name("SECONDS");
+}
+
 void add_speed_options(CLI::App& app, raw_options& o) {
   app.add_option("--road", o.settings.road, "How jobs reach a worker: shared memory (ring), socket, or what works best")
       ->transform(
@@ -261,6 +303,9 @@ config finished(raw_options& o) {
   s.isolate = isolation_level_of(o.isolate);
   s.workers = o.workers != 0 ? o.workers : effective_cpus();
   if (o.recycle) s.recycle_after = 1;
+  s.memory = o.memory ? *o.memory : worker::usual_memory_limit(s.workers);
+  s.restart_window = std::chrono::seconds(o.restart_s);
+  for (const auto& share : o.shares) s.key_weights.insert_or_assign(read_share(share).first, read_share(share).second);
   s.idle_timeout = std::chrono::seconds(o.idle_s);
   s.drain_timeout = std::chrono::seconds(o.drain_s);
   s.heartbeat = std::chrono::milliseconds(o.heartbeat_ms);
@@ -293,6 +338,7 @@ struct command_parser {
     add_job_options(app, options);
     add_isolation_options(app, options);
     add_place_options(app, options);
+    add_limit_options(app, options);
     add_speed_options(app, options);
     add_key_options(app, options);
     add_time_options(app, options);

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -45,6 +46,10 @@ struct config {
   // Jobs.
   unsigned workers = 1;
   unsigned recycle_after = 0;
+  std::uint64_t memory = 0;  ///< bytes that a worker may use with all that its job started, 0 = no limit
+  unsigned restart_limit = 1000;
+  std::chrono::seconds restart_window{3600};
+  std::map<std::string, std::uint32_t> key_weights;  ///< by key name; 1 for those not here
   worker::road_kind road = worker::road_kind::automatic;
   std::chrono::microseconds spin{100};  ///< 0 = never look for work before sleeping
   std::vector<std::string> pass_environment;

@@ -35,6 +35,9 @@ worker::pool_options pool_options_of(const config& settings, const worker::launc
   o.spin = settings.spin;
   o.launch = launch;
   o.orphans = std::make_shared<worker::orphans>();
+  o.restart_limit = settings.restart_limit;
+  o.restart_window = settings.restart_window;
+  o.memory_limit = settings.memory;
   return o;
 }
 
@@ -108,7 +111,8 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
       tasks_(io.get_executor()),
       signals_(io),
       stop_wanted_(io, net::steady_timer::time_point::max()),
-      jobs_awaited_(io) {
+      jobs_awaited_(io),
+      drain_limit_(settings_.drain_timeout) {
   say_isolation();
   if (!settings_.discovery) return;
   discovery::announcer::options o;
@@ -163,7 +167,8 @@ void node::start() {
   options.directories = directories_;
   jobs_ = std::make_unique<worker::pool>(io_.get_executor(), options);
   around_ = std::make_unique<surroundings>(
-      surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); }});
+      surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); },
+                   [this](std::chrono::milliseconds limit) { drain(limit); }, drain_limit_});
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(number);
   tasks_.spawn("watch signals", watch_signals());
   if (settings_.idle_timeout.count() > 0) tasks_.spawn("watch idleness", watch_idleness());
@@ -292,9 +297,16 @@ void node::stop() {
   if (stops_ > 1) jobs_awaited_.cancel();
 }
 
+void node::drain(std::chrono::milliseconds limit) {
+  if (stops_ > 0) return;  // asking again is no second signal: what runs may finish
+  if (limit.count() > 0) around_->drain_limit = drain_limit_ = limit;
+  stop();
+}
+
 net::awaitable<void> node::shut_down() {
   const auto running = jobs_->counters().running;
-  log::info("draining", {{"running", running}, {"limit_s", settings_.drain_timeout.count()}});
+  log::info("draining", {{"running", running},
+                         {"limit_s", std::chrono::duration_cast<std::chrono::seconds>(drain_limit_).count()}});
   notify_service_manager("STOPPING=1");
   if (announcer_) announcer_->goodbye();
   listener_.stop();
@@ -313,7 +325,7 @@ net::awaitable<void> node::shut_down() {
 }
 
 net::awaitable<void> node::wait_for_jobs() {
-  const auto limit = now() + settings_.drain_timeout;
+  const auto limit = now() + drain_limit_;
   net::task_group waiting(io_.get_executor());
   waiting.spawn("wait for jobs", wait_until_idle());
   while (!is_idle_ && stops_ < 2 && now() < limit) {

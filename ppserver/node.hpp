@@ -38,6 +38,8 @@ class node {
   net::awaitable<void> run();
   /// What a signal does: the first call begins to drain, the second skips waiting for jobs.
   void stop();
+  /// The same, with a limit of its own for this time; 0 = --drain-timeout.
+  void drain(std::chrono::milliseconds limit);
 
   std::size_t sessions() const { return sessions_.size(); }
   node_numbers numbers() const;
@@ -98,6 +100,7 @@ class node {
   std::uint64_t sessions_ever_ = 0;
   time_point idle_since_ = now();
   unsigned stops_ = 0;
+  std::chrono::milliseconds drain_limit_;
   bool is_idle_ = false;  ///< while draining: no job is left
 };
 

@@ -6,6 +6,7 @@
 #include "code/platform.hpp"
 #include "net/deadline.hpp"
 #include "wire/message.hpp"
+#include "worker/made_results.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -55,6 +56,8 @@ net::awaitable<void> session::run() {
   log::info("client_in",
             {{"address", client_.address}, {"key", client_.who.key_name}, {"client", to_hex(client_.who.id)}});
   owner_ = around_.jobs.add_owner(*this);
+  const auto weight = around_.settings.key_weights.find(client_.who.key_name);
+  if (weight != around_.settings.key_weights.end()) around_.jobs.set_weight(owner_, weight->second);
   around_.shares.on_session_began(number_);
   send_welcome();
   tasks_.spawn("watch a client", watch());
@@ -94,6 +97,7 @@ void session::send_welcome() {
   m.longest_message = wire::max_message_bytes;
   m.machine = here.machine;
   m.isa_level = here.isa_level;
+  m.isolation = around_.isolation;
   m.name = around_.settings.name;
   m.version = PP_VERSION;
   m.os = here.os;
@@ -139,6 +143,7 @@ void session::dispatch(const net::message& m) {
     case message_type::image: return on_image(m);
     case message_type::chunk: return on_chunk(m);
     case message_type::cancel: return on_cancel(m);
+    case message_type::drain: return on_drain(m);
     case message_type::ping: return on_ping(m);
     case message_type::goodbye: return on_goodbye(m);
     case message_type::stats_query: return on_stats_query(m);
@@ -153,6 +158,8 @@ void session::dispatch(const net::message& m) {
 }
 
 void session::check_role(message_type type) const {
+  if (type == message_type::drain && client_.who.as != auth::role::admin)
+    refuse("only a client with the role admin may drain a node");
   if (client_.who.as != auth::role::observe) return;
   switch (type) {
     case message_type::submit:
@@ -185,11 +192,20 @@ void session::on_image(const net::message& m) {
 
 void session::on_chunk(const net::message& m) { images_.on_chunk(checked(wire::decode_chunk(m.view), "CHUNK")); }
 
-// Both reasons mean the same in this release: a job that runs is not stopped, its RESULT comes.
 void session::on_cancel(const net::message& m) {
-  checked(wire::decode_cancel(m.view), "CANCEL");
-  if (const auto attempt = images_.take_back(m.head.job)) return give_back(m.head.job, *attempt);
-  around_.jobs.recall(owner_, m.head.job);
+  const bool at_once = checked(wire::decode_cancel(m.view), "CANCEL").why == wire::cancel_reason::cancel;
+  if (const auto attempt = images_.take_back(m.head.job)) {
+    if (!at_once) return give_back(m.head.job, *attempt);
+    return give_back(m.head.job, *attempt,
+                     worker::ended_result(errc::cancelled, "the job was cancelled before it began", {}));
+  }
+  at_once ? around_.jobs.cancel(owner_, m.head.job) : around_.jobs.recall(owner_, m.head.job);
+}
+
+void session::on_drain(const net::message& m) {
+  const auto limit = checked(wire::decode_drain(m.view), "DRAIN").limit_ms;
+  log::info("drain_asked", {{"address", client_.address}, {"key", client_.who.key_name}, {"limit_ms", limit}});
+  around_.drain(std::chrono::milliseconds(limit));
 }
 
 void session::on_ping(const net::message& m) {
@@ -273,9 +289,10 @@ void session::run(const std::shared_ptr<const code::launchable>& what, worker::p
   around_.jobs.submit(owner_, {what, client_.who.with}, std::move(job));
 }
 
-void session::give_back(std::uint64_t job, std::uint16_t attempt) {
+void session::give_back(std::uint64_t job, std::uint16_t attempt) { give_back(job, attempt, not_started()); }
+
+void session::give_back(std::uint64_t job, std::uint16_t attempt, bytes payload) {
   ++jobs_returned_;
-  auto payload = not_started();
   payload[0] = credit_.on_returned();
   channel_.send(message_type::result, job, attempt, payload);
 }
@@ -322,7 +339,7 @@ void session::leave(errc why, const std::string& text) {
 }
 
 void session::send_goodbye(errc why, const std::string& text) {
-  const auto drain = draining_ ? in_ms(around_.settings.drain_timeout) : 0;
+  const auto drain = draining_ ? in_ms(around_.drain_limit) : 0;
   bytes payload;
   wire::encode_goodbye({static_cast<std::uint16_t>(why), drain, text}, payload);
   channel_.send(message_type::goodbye, 0, 0, payload);

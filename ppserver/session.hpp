@@ -29,6 +29,10 @@ struct surroundings {
   worker::fair_share& shares;
   const config& settings;
   std::function<std::string()> statistics;  ///< the node's, as JSON
+  /// Makes the node finish what runs and end, as the first SIGTERM does; a limit of 0 is the node's own.
+  std::function<void(std::chrono::milliseconds limit)> drain;
+  std::chrono::milliseconds drain_limit{};  ///< that holds
+  std::uint8_t isolation = 0;               ///< as WELCOME tells it
 };
 
 /// For statistics.
@@ -75,6 +79,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void send_unfit(const wire::unfit& m) override;
   void run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) override;
   void give_back(std::uint64_t job, std::uint16_t attempt) override;
+  void give_back(std::uint64_t job, std::uint16_t attempt, bytes payload);
 
   void dispatch(const net::message& m);
   block place_in_arena(std::uint32_t image, std::size_t size) const;
@@ -83,6 +88,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_image(const net::message& m);
   void on_chunk(const net::message& m);
   void on_cancel(const net::message& m);
+  void on_drain(const net::message& m);
   void on_ping(const net::message& m);
   void on_goodbye(const net::message& m);
   void on_stats_query(const net::message& m);

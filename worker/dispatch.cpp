@@ -29,6 +29,11 @@ bool dispatch::is_known(owner_id owner) const {
          owners_[index].generation == owner >> generation_bits;
 }
 
+void dispatch::set_weight(owner_id owner, std::uint32_t weight) {
+  auto& o = owners_[index_of(owner)];
+  o.weight = o.turns_left = std::max(weight, 1U);
+}
+
 void dispatch::on_owner_removed(owner_id owner) {
   const auto index = index_of(owner);
   owners_[index].is_gone = true;
@@ -98,14 +103,17 @@ std::uint32_t dispatch::stream_of(std::uint32_t owner, group_id group) {
 
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
-job_ref dispatch::on_submit(owner_id owner, group_id group, std::uint64_t id, std::uint16_t attempt, std::size_t size) {
+job_ref dispatch::on_submit(owner_id owner, group_id group, const new_job& what) {
   const auto index = index_of(owner);
   const auto j = jobs_.add();
   auto& job = jobs_[j];
   job = {};
-  job.id = id;
-  job.attempt = attempt;
-  job.size = size;
+  job.id = what.id;
+  job.attempt = what.attempt;
+  job.size = what.size;
+  job.timeout = what.timeout;
+  job.priority = what.priority;
+  job.at_most_once = what.at_most_once;
   job.owner = owner;
   job.stream = stream_of(index, group);
   auto& o = owners_[index];
@@ -135,10 +143,13 @@ void dispatch::push_back(job_ref j) {
   auto& job = jobs_[j];
   auto& s = streams_[job.stream];
   job.where = job_record::place::queued;
-  job.previous = s.last;
-  job.next = nothing;
-  (s.last == nothing ? s.first : jobs_[s.last].next) = j;
-  s.last = j;
+  auto before = s.last;
+  while (before != nothing && jobs_[before].priority < job.priority) before = jobs_[before].previous;
+  job.previous = before;
+  auto& link = before == nothing ? s.first : jobs_[before].next;
+  job.next = link;
+  link = j;
+  (job.next == nothing ? s.last : jobs_[job.next].previous) = j;
   ++s.queued;
   ++groups_[s.group].queued;
 }
@@ -147,10 +158,13 @@ void dispatch::push_front(job_ref j) {
   auto& job = jobs_[j];
   auto& s = streams_[job.stream];
   job.where = job_record::place::queued;
-  job.next = s.first;
-  job.previous = nothing;
-  (s.first == nothing ? s.last : jobs_[s.first].previous) = j;
-  s.first = j;
+  auto behind = s.first;
+  while (behind != nothing && jobs_[behind].priority > job.priority) behind = jobs_[behind].next;
+  job.next = behind;
+  auto& link = behind == nothing ? s.last : jobs_[behind].previous;
+  job.previous = link;
+  link = j;
+  (job.previous == nothing ? s.first : jobs_[job.previous].next) = j;
   ++s.queued;
   ++groups_[s.group].queued;
 }

@@ -3,8 +3,8 @@
 // Promises: at most `slots` worker processes; every job leaves exactly once, by on_result() or by one action; at most
 // claim_slots sequences of a pipe are outstanding; an owner with queued jobs and no worker waits for one job of
 // another owner at most, plus the start of a worker (and a time slice of 50 ms when there are more owners than
-// slots). Jobs taken back or not begun when a worker died keep their place at the front of the queue. Events only
-// take notes; settle() decides, once per batch of events. Pure: no I/O, no clock; claim words are asked through
+// slots). Jobs taken back or not begun when a worker died keep their place at the front of the queue. A job's time
+// runs from the moment it is the oldest in its worker's pipe. Events only take notes; settle() decides, once per batch of events. Pure: no I/O, no clock; claim words are asked through
 // `claims`. Must not know: processes, bytes, clients.
 #pragma once
 
@@ -29,16 +29,22 @@ class claims {
 /// What the shell shall do. Jobs named by anything but `send` have left: read job(), then release() them.
 struct action {
   enum class kind : std::uint8_t {
-    start,         ///< a process for `group` as `worker`; on_worker_exited follows in any case
-    send,          ///< `job` to `worker` under `sequence`
-    stop,          ///< `worker` is idle: let it end
-    kill,          ///< `worker` at once
-    not_started,   ///< tell the owner of `job`
-    crashed,       ///< tell the owner of `job` how `worker` died
-    unfit_job,     ///< `job` goes back with the `unfit` that follows
-    unfit,         ///< tell `owner` that `group` cannot run here; reason: unfit_reason(group)
-    dropped,       ///< nobody wants `job` any more
-    forget_group,  ///< nothing names `group` any more
+    start,            ///< a process for `group` as `worker`; on_worker_exited follows in any case
+    send,             ///< `job` to `worker` under `sequence`
+    stop,             ///< `worker` is idle: let it end
+    kill,             ///< `worker` at once
+    end_job,          ///< `worker`, whose job has left: asked first, made to soon after
+    not_started,      ///< tell the owner of `job`
+    crashed,          ///< tell the owner of `job` how `worker` died
+    timed_out,        ///< tell the owner of `job`; it ran on `worker`, or stood there, until now
+    cpu_limit,        ///< the same: it used more CPU time than it may
+    memory_limit,     ///< the same: it used more memory than it may
+    cancelled,        ///< the same; `worker` is nothing if it had not begun
+    outcome_unknown,  ///< tell the owner of `job`: it had begun on `worker`, and is not to be repeated
+    unfit_job,        ///< `job` goes back with the `unfit` that follows
+    unfit,            ///< tell `owner` that `group` cannot run here; reason: unfit_reason(group)
+    dropped,          ///< nobody wants `job` any more
+    forget_group,     ///< nothing names `group` any more
   };
   kind what;
   worker_id worker = nothing;
@@ -55,6 +61,22 @@ class dispatch {
     unsigned recycle_after = 0;
     unsigned max_window = 256;
     duration start_limit = std::chrono::seconds(30);
+    unsigned restart_limit = 1000;  ///< deaths of one group's workers within restart_window; one more makes it unfit
+    duration restart_window = std::chrono::hours(1);
+  };
+  struct new_job {
+    std::uint64_t id = 0;
+    std::size_t size = 0;
+    std::uint16_t attempt = 1;
+    std::int8_t priority = 0;  ///< more goes first within the owner's jobs of one group
+    bool at_most_once = false;
+    duration timeout{};  ///< of one run, 0 = none
+  };
+  /// The job that runs on a worker as far as is known here: the oldest in its pipe.
+  struct running_job {
+    job_ref job = nothing;
+    std::uint64_t sequence = 0;
+    time_point since{};
   };
   /// How a worker ended. `reason` is one line; `final` if it stands for every further start too.
   struct ending {
@@ -68,8 +90,14 @@ class dispatch {
   owner_id on_owner_added();
   void on_owner_removed(owner_id owner);
   group_id on_group_added();
-  job_ref on_submit(owner_id owner, group_id group, std::uint64_t id, std::uint16_t attempt, std::size_t size);
+  /// Requires: 1 <= weight.
+  void set_weight(owner_id owner, std::uint32_t weight);
+  job_ref on_submit(owner_id owner, group_id group, const new_job& what);
   void on_recall(owner_id owner, std::uint64_t id);
+  /// The job leaves now, whatever it does, unless its result is on the way already. What stood behind it keeps its place.
+  void on_cancel(owner_id owner, std::uint64_t id, time_point now);
+  /// The running job used too much; `verdict` is cpu_limit or memory_limit. Nothing if it is not that one any more.
+  void on_limit(worker_id worker, std::uint64_t sequence, action::kind verdict, time_point now);
   /// False if that worker had no reason to say so.
   bool on_worker_ready(worker_id worker, time_point now);
   /// The job that is hereby done (it has left), or `nothing` if that sequence was not to be answered now.
@@ -89,6 +117,10 @@ class dispatch {
   const job_record& job(job_ref j) const { return jobs_[j]; }
   group_id group_of(job_ref j) const { return streams_[jobs_[j].stream].group; }
   const worker_record& worker(worker_id w) const { return workers_[w]; }
+  worker_id worker_places() const { return workers_.size(); }
+  /// Of a worker that takes jobs or finishes its last.
+  running_job running_on(worker_id w) const;
+  const group_record& group(group_id g) const { return groups_[g]; }
   const std::string& unfit_reason(group_id g) const { return groups_[g].unfit_reason; }
   duration mean_run_time(owner_id owner) const;
   bool is_known(owner_id owner) const;
@@ -107,6 +139,9 @@ class dispatch {
 
  private:
   static constexpr unsigned generation_bits = 16;
+  // Taking back leaves a hole in the pipe until the worker has passed it, which only a later result shows. Holes may
+  // fill this much of the claim slots; what is sent after that stays, so its results come and free the rest.
+  static constexpr std::uint64_t most_span_for_take_back = claim_slots - 128;
 
   struct candidate {
     std::uint32_t stream = nothing;
@@ -130,6 +165,17 @@ class dispatch {
   void stop_serving(worker_id w);
   void begin_yield(worker_id w, group_id to, std::uint32_t owner);
   void kill(worker_id w, bool forgiven);
+  void leave_unbegun(job_ref j, action::kind what);
+  bool is_first(worker_id w, std::uint64_t sequence) const;
+  void take_back_behind(worker_id w, std::uint64_t sequence);
+  void end_running(worker_id w, job_ref j, action::kind verdict);
+  void cancel_piped(job_ref j);
+  void end_late(worker_id w);
+  void repeat(job_ref j, worker_id w);
+  void note_death(group_id g, const ending& how, time_point now);
+  void set_unfit(group_id g, std::string reason, time_point until);
+  void take_turn(std::uint32_t stream);
+  std::uint32_t user_of_worker(worker_id w) const;
   void drop_job_of_gone_owner(job_ref j);
   bool settle_pipe_of_dead(worker_id w, const ending& how, time_point now);
   void finish_blamed(worker_id w, job_ref j, const ending& how, time_point now);
@@ -138,6 +184,8 @@ class dispatch {
 
   // Decisions (dispatch_settle.cpp, dispatch_fairness.cpp).
   void kill_overdue();
+  void end_late_jobs();
+  void look_at_time_limits();
   void return_unfit();
   void return_unfit_of(group_id g);
   void give_back_all();
@@ -147,7 +195,7 @@ class dispatch {
   worker_id idle_victim(group_id wanted) const;
   worker_id busy_victim(const candidate& who);
   unsigned freed_soon() const;
-  std::uint32_t share_with_worker(worker_id w, std::uint32_t other) const;
+  std::uint32_t share_with_worker(worker_id w, std::uint32_t owner) const;
   void start_workers();
   void start_worker(const candidate& who);
   void feed_all(bool one_each);
@@ -182,7 +230,8 @@ class dispatch {
   table<worker_record> workers_;
   std::vector<action> actions_;
   std::size_t total_jobs_ = 0;
-  std::size_t long_jobs_ = 0;  ///< of those in pipes
+  std::size_t long_jobs_ = 0;   ///< of those in pipes
+  std::size_t timed_jobs_ = 0;  ///< of those in pipes
   unsigned processes_ = 0;
   std::uint64_t turn_ = 0;
   bool draining_ = false;

@@ -17,13 +17,24 @@ bool dispatch::may_start(const group_record& g) {
   return now_ >= g.not_before && g.starting == 0;  // one at a time shows whether it works again
 }
 
-/// Among equals the owner goes first that was given something the longest time ago.
+/// An owner of weight 3 is given something three times before its turn is over.
+void dispatch::take_turn(std::uint32_t stream) {
+  auto& o = owners_[streams_[stream].owner];
+  streams_[stream].turn = ++turn_;
+  if (--o.turns_left > 0) return;
+  o.turn = turn_;
+  o.turns_left = o.weight;
+}
+
+/// Among equals the owner goes first whose turn was over the longest time ago.
 bool dispatch::comes_before(std::uint32_t a, std::uint32_t b, worker_id leaving_out) const {
   const auto without = leaving_out == nothing ? nothing : workers_[leaving_out].tail;
   const auto share = [&](std::uint32_t s) {
     return owners_[streams_[s].owner].tails - (streams_[s].owner == without ? 1U : 0U);
   };
-  if (share(a) != share(b)) return share(a) < share(b);
+  const auto share_a = std::uint64_t{share(a)} * owners_[streams_[b].owner].weight;
+  const auto share_b = std::uint64_t{share(b)} * owners_[streams_[a].owner].weight;
+  if (share_a != share_b) return share_a < share_b;
   const auto turn_a = owners_[streams_[a].owner].turn, turn_b = owners_[streams_[b].owner].turn;
   return turn_a != turn_b ? turn_a < turn_b : streams_[a].turn < streams_[b].turn;
 }
@@ -56,7 +67,9 @@ std::uint32_t dispatch::choose_stream(worker_id w) const {
 
 /// Whether `one` has so few slots that it may take one of `other`'s.
 bool dispatch::is_short_of(std::uint32_t one, std::uint32_t other) const {
-  return owners_[one].tails == 0 || owners_[other].tails >= owners_[one].tails + 2;
+  const auto &a = owners_[one], &b = owners_[other];
+  if (a.tails == 0 || b.tails == 0) return a.tails == 0;
+  return std::uint64_t{b.tails - 1} * a.weight >= std::uint64_t{a.tails + 1} * b.weight;
 }
 
 bool dispatch::is_any_changing(worker_id but) const {
@@ -103,7 +116,7 @@ bool dispatch::displace(candidate who) {
     if (!took || me.live > 1 || !may_take(me, s, 2)) continue;
     const auto j = s.first;
     unlink(j);
-    owners_[s.owner].turn = streams_[who.stream].turn = ++turn_;
+    take_turn(who.stream);
     put_in_pipe(w, j);
     return true;
   }

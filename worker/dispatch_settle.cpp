@@ -19,6 +19,7 @@ void dispatch::settle(time_point now, std::vector<action>& out) {
   now_ = now;
   next_look_ = time_point::max();
   kill_overdue();
+  if (timed_jobs_ > 0) end_late_jobs();
   return_unfit();
   if (is_refusing()) give_back_all();
   shed_surplus();
@@ -28,6 +29,7 @@ void dispatch::settle(time_point now, std::vector<action>& out) {
   feed_all(false);
   share_with_idle();
   for (group_id g = 0; g < groups_.size(); ++g) even_out(g);
+  if (timed_jobs_ > 0) look_at_time_limits();
   retire();
   forget_groups();
   out.swap(actions_);
@@ -160,7 +162,7 @@ void dispatch::start_worker(const candidate& who) {
   ++g.serving;
   ++g.starting;
   ++processes_;
-  owners_[s.owner].turn = ++turn_;
+  take_turn(who.stream);
   set_tail(w, s.owner);
   look_again(now_ + limits_.start_limit);
   actions_.push_back({action::kind::start, w, s.group});
@@ -203,32 +205,41 @@ worker_id dispatch::idle_victim(group_id wanted) const {
   return best;
 }
 
-/// How many slots the owner that this worker serves, or is about to serve, has with it; 0 if that is `other`, or
-/// nobody.
-std::uint32_t dispatch::share_with_worker(worker_id w, std::uint32_t other) const {
+/// Whom this worker serves, or is about to serve.
+std::uint32_t dispatch::user_of_worker(worker_id w) const {
   const auto tail = workers_[w].tail;
   const auto next = tail == nothing ? choose_stream(w) : nothing;
-  const auto owner = next == nothing ? tail : streams_[next].owner;
-  if (owner == nothing || owner == other) return 0;
-  return owners_[owner].tails + (tail == nothing ? 1 : 0);
+  return next == nothing ? tail : streams_[next].owner;
 }
 
-/// A worker of the owner that has most, if that is two more than who needs one, or if who needs one has none at all.
+/// How many slots that owner has with this worker.
+std::uint32_t dispatch::share_with_worker(worker_id w, std::uint32_t owner) const {
+  return owners_[owner].tails + (workers_[w].tail == nothing ? 1 : 0);
+}
+
+/// A worker of the owner that has most, if that still has no less without it than who needs one has with it, or if who
+/// needs one has none at all.
 worker_id dispatch::busy_victim(const candidate& who) {
   const auto& s = streams_[who.stream];
-  const auto mine = owners_[s.owner].tails;
+  const auto& mine = owners_[s.owner];
   worker_id best = nothing;
+  std::uint64_t most = 0, weight_of_most = 1;
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
     if (!me.takes_jobs() || me.group == s.group) continue;
-    const auto theirs = share_with_worker(w, s.owner);
-    if (theirs == 0 || (theirs < mine + 2 && mine > 0)) continue;
+    const auto user = user_of_worker(w);
+    if (user == nothing || user == s.owner) continue;
+    const std::uint64_t theirs = share_with_worker(w, user), weight = owners_[user].weight;
+    if (mine.tails > 0 && (theirs - 1) * mine.weight < (mine.tails + std::uint64_t{1}) * weight) continue;
     if (now_ < me.ready_since + time_slice) {
       look_again(me.ready_since + time_slice);
       continue;
     }
-    const auto most = best == nothing ? 0 : share_with_worker(best, s.owner);
-    if (theirs > most || (theirs == most && me.ready_since < workers_[best].ready_since)) best = w;
+    const auto a = theirs * weight_of_most, b = most * weight;
+    if (a < b || (a == b && me.ready_since >= workers_[best].ready_since)) continue;
+    best = w;
+    most = theirs;
+    weight_of_most = weight;
   }
   return best;
 }
@@ -279,7 +290,7 @@ void dispatch::feed(worker_id w, std::uint32_t depth) {
     }
     const auto j = streams_[s].first;
     unlink(j);
-    owners_[streams_[s].owner].turn = streams_[s].turn = ++turn_;
+    take_turn(s);
     put_in_pipe(w, j);
   }
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,10 @@ struct job_record {
   job_ref next = nothing, previous = nothing;  ///< in the queue of its stream
   job_ref newer = nothing, older = nothing;    ///< among its owner's
   std::size_t size = 0;
+  duration timeout{};  ///< 0 = none
   std::uint16_t attempt = 1;
+  std::int8_t priority = 0;
+  bool at_most_once = false;
   place where = place::free;
   bool is_long = true;  ///< so short jobs are not piled up behind it
 };
@@ -65,9 +69,11 @@ struct stream_record {
 struct owner_record {
   std::uint16_t generation = 0;
   bool is_used = false, is_gone = false;
-  std::uint32_t jobs = 0;   ///< queued and piped
-  std::uint32_t tails = 0;  ///< workers whose last job, or whose start, is for this owner: its share of the slots
-  std::uint64_t turn = 0;   ///< when it was last given something; the longest ago goes first among equals
+  std::uint32_t jobs = 0;        ///< queued and piped
+  std::uint32_t tails = 0;       ///< workers whose last job, or whose start, is for this owner: its share of the slots
+  std::uint32_t weight = 1;      ///< its share of the slots is tails / weight
+  std::uint32_t turns_left = 1;  ///< how often it is still given something before its turn is over
+  std::uint64_t turn = 0;        ///< when its last turn was over; the longest ago goes first among equals
   job_ref newest = nothing;
   std::vector<std::uint32_t> streams;
   running_mean run_time;
@@ -87,6 +93,8 @@ struct group_record {
   bool ever_ran = false;    ///< a job of this image has ended here by itself
   time_point not_before{};  ///< back-off after a worker died at its start
   time_point last_failure{};
+  std::deque<time_point> deaths;  ///< of its workers, unasked, within the restart window
+  std::string last_death;         ///< in words
   std::string unfit_reason;
   time_point unfit_until{};
   time_point orphan_since{};  ///< when the last stream went
@@ -103,12 +111,15 @@ struct worker_record {
   group_id group = nothing;
   group_id yields_to = nothing;
   std::uint32_t tail = nothing;  ///< owner index, see owner_record::tails
-  std::uint32_t live = 0, live_long = 0;
+  std::uint32_t live = 0, live_long = 0, live_timed = 0;
   std::size_t live_bytes = 0;
   std::uint32_t window = 2;
   std::uint64_t head = 0, next = 0;  ///< sequences: oldest not known to be passed, first unused
   std::uint64_t done = 0;
   time_point started{}, ready_since{}, last_used{};
+  job_ref late = nothing;  ///< done according to the worker, but its result did not come
+  time_point late_since{};
+  time_point head_since{};  ///< since when its oldest job has been the one that runs
   /// By sequence; nothing = taken back. Not inside: decisions walk over all workers and look at the rest only.
   std::vector<job_ref> pipe = std::vector<job_ref>(claim_slots);
 

@@ -8,9 +8,6 @@
 namespace pp::worker {
 namespace {
 
-// Taking back leaves a hole in the pipe until the worker has passed it, which only a later result shows. Holes may
-// fill this much of the claim slots; what is sent after that stays, so its results come and free the rest.
-constexpr std::uint64_t most_span_for_take_back = claim_slots - 128;
 constexpr auto first_start_delay = std::chrono::milliseconds(100);
 constexpr std::uint32_t most_start_failures = 3;
 constexpr auto unfit_for = std::chrono::seconds(30);  // then a new job tries again: the machine may have been mended
@@ -29,9 +26,11 @@ void dispatch::put_in_pipe(worker_id w, job_ref j) {
   job.sequence = me.next;
   job.is_long = is_long(s);
   me.at(me.next++) = j;
-  ++me.live;
+  if (me.live++ == 0) me.head_since = now_;
   me.live_long += job.is_long ? 1 : 0;
   long_jobs_ += job.is_long ? 1 : 0;
+  me.live_timed += job.timeout.count() > 0 ? 1 : 0;
+  timed_jobs_ += job.timeout.count() > 0 ? 1 : 0;
   me.live_bytes += job.size;
   me.last_used = now_;
   ++s.live;
@@ -46,6 +45,8 @@ void dispatch::take_out_of_pipe(worker_id w, std::uint64_t sequence) {
   --me.live;
   me.live_long -= job.is_long ? 1 : 0;
   long_jobs_ -= job.is_long ? 1 : 0;
+  me.live_timed -= job.timeout.count() > 0 ? 1 : 0;
+  timed_jobs_ -= job.timeout.count() > 0 ? 1 : 0;
   me.live_bytes -= job.size;
   --streams_[job.stream].live;
   --groups_[me.group].live;
@@ -54,6 +55,7 @@ void dispatch::take_out_of_pipe(worker_id w, std::uint64_t sequence) {
 
 bool dispatch::take_back(worker_id w, std::uint64_t sequence) {
   if (workers_[w].span() > most_span_for_take_back || !claims_.try_take_back(w, sequence)) return false;
+  if (is_first(w, sequence)) workers_[w].head_since = now_;
   take_out_of_pipe(w, sequence);
   refresh_tail(w);
   return true;
@@ -90,7 +92,7 @@ job_ref dispatch::on_result(worker_id w, std::uint64_t sequence, duration run_ti
   const auto j = me.at(sequence);
   take_out_of_pipe(w, sequence);
   me.head = sequence + 1;
-  me.last_used = now;
+  me.last_used = me.head_since = now;
   ++me.done;
   auto& s = streams_[jobs_[j].stream];
   note_run_time(s, run_time);
@@ -162,6 +164,7 @@ void dispatch::on_worker_exited(worker_id w, const ending& how, time_point now) 
   me.is = worker_record::state::ending;  // it is none of those that anything below may kill or count
   const bool ran_something = settle_pipe_of_dead(w, how, now) || me.done > 0;
   if ((!was_told && !ran_something) || how.final) note_start_failure(w, how, now);
+  if (!was_told) note_death(me.group, how, now);
   set_tail(w, nothing);
   if (me.yields_to != nothing) --groups_[me.yields_to].reserved;
   --groups_[me.group].workers;
@@ -187,8 +190,10 @@ bool dispatch::settle_pipe_of_dead(worker_id w, const ending& how, time_point no
     if (back == nothing) continue;
     if (owners_[index_of(jobs_[back].owner)].is_gone) {
       leave_with(back, action::kind::dropped);
+    } else if (fate == claim::queued) {
+      push_front(back);
     } else {
-      push_front(back);  // not begun, or done but its result died with the worker: again, and nobody is blamed
+      repeat(back, w);  // done but its result died with the worker: nobody is blamed
     }
   }
   if (blamed != nothing) finish_blamed(w, blamed, how, now);
@@ -201,9 +206,9 @@ void dispatch::finish_blamed(worker_id w, job_ref j, const ending& how, time_poi
   if (owners_[index_of(jobs_[j].owner)].is_gone) {
     leave_with(j, action::kind::dropped);
   } else if (me.forgiven) {
-    push_front(j);
+    repeat(j, w);
   } else if (how.signal == SIGILL && !g.ever_ran) {
-    push_front(j);
+    repeat(j, w);
     declare_unfit(me.group,
                   "illegal instruction: the program was built for a newer processor (for example with "
                   "-march=native); build it for this one or without -march",
@@ -230,8 +235,12 @@ void dispatch::note_start_failure(worker_id w, const ending& how, time_point now
 }
 
 void dispatch::declare_unfit(group_id g, const std::string& reason, time_point now) {
-  groups_[g].unfit_reason = reason.empty() ? "the program cannot be started here" : reason;
-  groups_[g].unfit_until = now + unfit_for;
+  set_unfit(g, reason.empty() ? "the program cannot be started here" : reason, now + unfit_for);
+}
+
+void dispatch::set_unfit(group_id g, std::string reason, time_point until) {
+  groups_[g].unfit_reason = std::move(reason);
+  groups_[g].unfit_until = until;
   for (worker_id w = 0; w < workers_.size(); ++w) {
     if (workers_[w].group == g && workers_[w].is == worker_record::state::starting) kill(w, true);
   }

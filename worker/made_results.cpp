@@ -1,5 +1,7 @@
 #include "worker/made_results.hpp"
 
+#include <algorithm>
+
 #include "wire/message.hpp"
 
 namespace pp::worker {
@@ -16,6 +18,16 @@ bytes with_failure(errc code, const wire::failure& why, const printed_text& prin
   return payload;
 }
 
+wire::failure failure_of(std::string what, const job_facts& facts) {
+  const auto cpu_ms = std::chrono::duration_cast<std::chrono::milliseconds>(facts.cpu).count();
+  wire::failure why;
+  why.what = std::move(what);
+  why.pid = static_cast<std::uint32_t>(facts.pid);
+  why.cpu_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(cpu_ms, 0, UINT32_MAX));
+  why.peak_memory = facts.peak_memory;
+  return why;
+}
+
 }  // namespace
 
 bytes not_started_result() {
@@ -26,14 +38,18 @@ bytes not_started_result() {
   return payload;
 }
 
-bytes crash_result(const worker_end& end) {
-  wire::failure why;
+bytes crash_result(const worker_end& end, const job_facts& facts) {
+  auto why = failure_of("the worker that ran the job " + end.reason, facts);
   why.signal = static_cast<std::uint16_t>(end.how.signal);
   why.exit_status = static_cast<std::uint16_t>(end.how.status);
-  why.what = "the worker that ran the job " + end.reason + in_words(end.note);
+  why.what += in_words(end.note);
   why.type = end.note.type;
   why.stack = end.note.stack;
-  return with_failure(errc::worker_crashed, why, end.printed);
+  return with_failure(errc::worker_crashed, why, facts.printed);
+}
+
+bytes ended_result(errc code, const std::string& what, const job_facts& facts) {
+  return with_failure(code, failure_of(what, facts), facts.printed);
 }
 
 bytes shutdown_result() {

@@ -1,24 +1,21 @@
 #include "worker/pool.hpp"
 
 #include <algorithm>
-#include <list>
 #include <utility>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "net/deadline.hpp"
-#include "net/loop.hpp"
-#include "net/task_group.hpp"
-#include "worker/dispatch.hpp"
-#include "worker/made_results.hpp"
-#include "worker/supervisor.hpp"
+#include "worker/pool_impl.hpp"
 
 namespace pp::worker {
 namespace {
 
 constexpr auto patience_with_killed = std::chrono::seconds(5);  // for processes that hang in the kernel after SIGKILL
 
-dispatch::limits limits_of(const pool_options& o) { return {o.slots, o.recycle_after, o.max_window, o.start_limit}; }
+dispatch::limits limits_of(const pool_options& o) {
+  return {o.slots, o.recycle_after, o.max_window, o.start_limit, o.restart_limit, o.restart_window};
+}
 
 /// In the list of those to be woken for as long as it lives.
 class waiting {
@@ -36,93 +33,17 @@ class waiting {
 
 }  // namespace
 
-struct pool::impl final : claims, supervisor::listener {
-  struct told_result {
-    owner_id owner;
-    std::uint64_t job;
-    std::uint16_t attempt;
-    bytes payload;  ///< made by the pool itself, see made_results.hpp
-  };
-  struct told_unfit {
-    owner_id owner;
-    code::image_id image;
-    std::string reason;
-    std::vector<std::uint64_t> jobs;
-  };
-
-  impl(net::executor ex, const pool_options& o)
-      : executor(ex),
-        options(o),
-        decide(limits_of(o), *this),
-        tasks(ex),
-        last_resort(ex),
-        look(ex),
-        loop(net::poll_list::of(ex)) {
-    tasks.spawn("pool", look_after());
-  }
-
-  // Claim words.
-  bool try_take_back(worker_id w, std::uint64_t sequence) override {
-    auto* road = workers[w]->road();
-    return road != nullptr && road->take_back(sequence);
-  }
-  claim fate_of(worker_id w, std::uint64_t sequence) const override {
-    const auto* road = std::as_const(*workers[w]).road();
-    return road == nullptr ? claim::done : road->fate_of(sequence);
-  }
-
-  // What workers say.
-  void on_worker_ready(worker_id w) override;
-  void on_worker_result(worker_id w, std::uint64_t sequence, handed_bytes payload) override;
-  void on_worker_batch_end(worker_id) override { settle(); }
-
-  net::awaitable<void> look_after();
-  net::awaitable<void> supervise(worker_id w);
-  net::awaitable<void> cancel_after(duration limit);
-  void on_ended(worker_id w, worker_end end);
-  void schedule();
-  void settle();
-  void carry_out(const action& a);
-  void start(const action& a);
-  void take_away(const action& a, bytes payload);
-  void release(job_ref j);
-  void deliver();
-  void follow_long_jobs();
-  group_id find_group(const program& what) const;
-  group_id group_for(const program& what);
-  void tell_waiters();
-  pool_owner* owner(owner_id id) const { return decide.is_known(id) ? owners[slot_of(id)] : nullptr; }
-  static std::size_t slot_of(owner_id id) { return dispatch::slot_of(id); }
-
-  net::executor executor;
-  pool_options options;
-  dispatch decide;
-  net::task_group tasks;
-  net::task_group last_resort;  ///< stops waiting for what SIGKILL does not end
-  net::steady_timer look;       ///< when settle() is due without an event
-  time_point armed = time_point::max();
-  bool scheduled = false, closing = false;
-  std::list<net::steady_timer*> waiters;
-
-  std::vector<pool_owner*> owners;                      ///< by dispatch::slot_of
-  std::vector<program> programs;                        ///< by group
-  std::vector<std::shared_ptr<argument_arena>> arenas;  ///< by group; made with its first worker
-  group_id last_group = nothing;
-  std::vector<std::unique_ptr<supervisor>> workers;
-  std::vector<worker_end> ends;     ///< by worker, of the last one there
-  std::vector<job_bytes> payloads;  ///< by job
-  std::vector<action> actions;
-  std::vector<worker_id> to_flush;
-
-  // To be told when dispatch and workers are done with this turn.
-  std::vector<told_result> results, delivering;
-  std::vector<told_unfit> unfits;
-  std::vector<std::uint64_t> unfit_jobs;
-  time_point batch_time{};     ///< of the results told together: the clock is read once for all of them
-  bool has_long_jobs = false;  ///< then the loop does not spin: the cores are theirs
-  net::poll_list& loop;
-  pool_counters numbers;
-};
+pool::impl::impl(net::executor ex, const pool_options& o)
+    : executor(ex),
+      options(o),
+      decide(limits_of(o), *this),
+      tasks(ex),
+      last_resort(ex),
+      look(ex),
+      next_watch(ex),
+      loop(net::poll_list::of(ex)) {
+  tasks.spawn("pool", look_after());
+}
 
 // --- what workers say ------------------------------------------------------------------------------------------------
 
@@ -135,7 +56,12 @@ void pool::impl::on_worker_result(worker_id w, std::uint64_t sequence, handed_by
   const auto run_us = load_big_endian<std::uint32_t>(payload.view.data() + 4);
   if (batch_time == time_point{}) batch_time = now();
   const auto j = decide.on_result(w, sequence, std::chrono::microseconds(run_us), batch_time);
-  if (j == nothing) return workers[w]->break_off("answered a job that it did not have");
+  if (j == nothing) {
+    // The job may have been ended while its result was on the way.
+    if (decide.worker(w).is != worker_record::state::ending)
+      workers[w]->break_off("answered a job that it did not have");
+    return;
+  }
   payload.view[0] = 1;  // credit is the owner's business, not the worker's
   const auto job = decide.job(j);
   ++numbers.jobs_done;
@@ -145,6 +71,7 @@ void pool::impl::on_worker_result(worker_id w, std::uint64_t sequence, handed_by
 
 void pool::impl::release(job_ref j) {
   payloads[j].reset();
+  terms[j].reset();
   decide.release(j);
 }
 
@@ -203,6 +130,10 @@ void pool::impl::settle() {
   for (const auto w : to_flush) workers[w]->road()->flush();
   to_flush.clear();
   if (decide.next_look() < armed) schedule();
+  if (!is_watching && !closing && decide.jobs() > 0) {
+    is_watching = true;
+    tasks.spawn("watch jobs", watch());
+  }
   follow_long_jobs();
   deliver();
   tell_waiters();
@@ -225,9 +156,13 @@ void pool::impl::carry_out(const action& a) {
     case kind::stop: return workers[a.worker]->finish(options.kill_grace);
     case kind::kill: return workers[a.worker]->kill();
     case kind::not_started: return take_away(a, not_started_result());
-    case kind::crashed:
-      ++numbers.jobs_crashed;
-      return take_away(a, closing ? shutdown_result() : crash_result(ends[a.worker]));
+    case kind::end_job: return workers[a.worker]->terminate(options.kill_grace);
+    case kind::timed_out:
+    case kind::cpu_limit:
+    case kind::memory_limit:
+    case kind::cancelled: return tell_limit(a);
+    case kind::outcome_unknown: return tell_unknown(a);
+    case kind::crashed: return tell_crash(a);
     case kind::unfit_job: unfit_jobs.push_back(decide.job(a.job).id); return release(a.job);
     case kind::unfit:
       unfits.push_back({a.owner, programs[a.group].what->id, decide.unfit_reason(a.group), std::move(unfit_jobs)});
@@ -245,11 +180,13 @@ void pool::impl::start(const action& a) {
   if (workers.size() <= a.worker) {
     workers.resize(a.worker + 1);
     ends.resize(a.worker + 1);
+    watched.resize(a.worker + 1);
   }
   PP_ASSERT(!workers[a.worker]);
   auto& arguments = arenas[a.group];
   if (!arguments && options.road != road_kind::socket) arguments = argument_arena::create();
   workers[a.worker] = std::make_unique<supervisor>(executor, a.worker, programs[a.group], arguments, options, *this);
+  watched[a.worker] = {};
   ++numbers.workers_started;
   tasks.spawn("worker", supervise(a.worker));
 }
@@ -326,9 +263,19 @@ void pool::submit(owner_id owner, const program& what, pool_job job) {
   const mutable_byte_view payload = job.payload.writable();
   if (payload.size() >= wire::submit::size) store_big_endian<std::uint32_t>(payload.data(), 0);
   const auto group = impl_->group_for(what);
-  const auto j = impl_->decide.on_submit(owner, group, job.id, job.attempt, payload.size());
-  if (impl_->payloads.size() <= j) impl_->payloads.resize(std::max<std::size_t>(j + 1, 2 * impl_->payloads.size()));
+  dispatch::new_job what_of{job.id, payload.size(), job.attempt};
+  if (job.terms) {
+    what_of.priority = job.terms->priority;
+    what_of.at_most_once = job.terms->at_most_once;
+    what_of.timeout = std::chrono::milliseconds(job.terms->timeout_ms);
+  }
+  const auto j = impl_->decide.on_submit(owner, group, what_of);
+  if (impl_->payloads.size() <= j) {
+    impl_->payloads.resize(std::max<std::size_t>(j + 1, 2 * impl_->payloads.size()));
+    impl_->terms.resize(impl_->payloads.size());
+  }
   impl_->payloads[j] = std::move(job.payload);
+  impl_->terms[j] = std::move(job.terms);
   impl_->schedule();
 }
 
@@ -337,12 +284,17 @@ block pool::place_for(const program& what, std::size_t size) {
   return group != nothing && impl_->arenas[group] ? impl_->arenas[group]->take(size) : block();
 }
 
-void pool::cancel(owner_id owner, std::uint64_t job) { recall(owner, job); }
-
 void pool::recall(owner_id owner, std::uint64_t job) {
   impl_->decide.on_recall(owner, job);
   impl_->schedule();
 }
+
+void pool::cancel(owner_id owner, std::uint64_t job) {
+  impl_->decide.on_cancel(owner, job, now());
+  impl_->schedule();
+}
+
+void pool::set_weight(owner_id owner, std::uint32_t weight) { impl_->decide.set_weight(owner, weight); }
 
 void pool::drain() {
   impl_->decide.drain();
@@ -368,6 +320,7 @@ net::awaitable<void> pool::close() {
     if (worker) worker->terminate(self.options.kill_grace);
   }
   self.look.cancel();
+  self.next_watch.cancel();
   self.last_resort.spawn("pool_patience", self.cancel_after(self.options.kill_grace + patience_with_killed));
   co_await self.tasks.join();
   co_await self.last_resort.close();

@@ -51,8 +51,8 @@ class pool_owner {
   virtual ~pool_owner() = default;
   /// `payload` is a whole RESULT payload (credit byte 1; the owner may overwrite it). Large ones lie where the worker
   /// wrote them, and their place is free for the next when the block goes. Codes the pool itself makes:
-  /// worker_crashed with a failure (signal, exit status) and what was printed, wire::code_not_started, and from close() on
-  /// shutting_down for jobs that had begun.
+  /// worker_crashed, timed_out, memory_limit, cancelled and outcome_unknown, each with a failure and what was printed;
+  /// wire::code_not_started, and from close() on shutting_down for jobs that had begun.
   virtual void on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) = 0;
   /// The image cannot run here; `returned` lists all its jobs of this owner that are hereby given back, unstarted.
   virtual void on_unfit(const code::image_id& image, const std::string& reason,
@@ -69,6 +69,11 @@ struct pool_options {
   road_kind road = road_kind::automatic;
   std::shared_ptr<worker::orphans> orphans;      ///< of a node, see orphans.hpp; none in a client
   std::shared_ptr<job_directories> directories;  ///< of a node; none: workers work where this process does
+  unsigned restart_limit = 1000;  ///< deaths of a program's workers within restart_window; one more makes it unfit
+  duration restart_window = std::chrono::hours(1);
+  std::uint64_t memory_limit = 0;  ///< bytes that a worker and its descendants may use, 0 = no limit
+  /// Whether the kernel ended this worker for want of memory; empty if nobody can tell.
+  std::function<bool(int pid)> was_oom_kill;
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
   launch_settings launch;                        ///< what workers may touch, and as whom
 };
@@ -96,8 +101,10 @@ class pool {
   block place_for(const program& what, std::size_t size);
   /// If the job has not begun it comes back soon as wire::code_not_started; else nothing happens and its result comes.
   void recall(owner_id owner, std::uint64_t job);
-  /// Ends the job wherever it is; its result comes soon.
+  /// Ends the job, with all that it started, if it runs: it comes back as cancelled. Nothing if its result is on the way.
   void cancel(owner_id owner, std::uint64_t job);
+  /// An owner of weight 3 gets three times the slots of one of weight 1, which is what all have at first.
+  void set_weight(owner_id owner, std::uint32_t weight);
   /// Gives back every job that has not begun (as code_not_started) and takes no more: the first step of draining.
   void drain();
   /// Completes when no job runs or is queued, or at `limit`.

@@ -1,6 +1,7 @@
 #include "worker/process.hpp"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,6 +49,8 @@ int look(pid_t pid, siginfo_t& info, int options) {
     if (errno != EINTR) return -1;
   }
 }
+
+duration length_of(const timeval& t) { return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec); }
 
 bool begins_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
 std::string_view name_of(std::string_view variable) { return variable.substr(0, variable.find('=')); }
@@ -154,7 +157,13 @@ exit_state process::reap() noexcept {
   siginfo_t info;
   if (look(pid_, info, WNOWAIT) < 0) return {};
   ::kill(-pid_, SIGKILL);
-  return look(pid_, info, 0) > 0 ? from_siginfo(info, is_first_) : exit_state{};
+  rusage spent{};
+  // glibc's waitid() hides that the kernel's tells this too.
+  while (::syscall(SYS_waitid, P_PID, pid_, &info, WEXITED, &spent) != 0) {
+    if (errno != EINTR) return {};
+  }
+  used_ = {length_of(spent.ru_utime) + length_of(spent.ru_stime), static_cast<std::uint64_t>(spent.ru_maxrss) * 1024};
+  return from_siginfo(info, is_first_);
 }
 
 std::vector<std::string> worker_environment(const std::vector<std::string>& own, const environment_plan& plan,

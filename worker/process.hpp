@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "net/asio.hpp"
 #include "worker/launch.hpp"
 
@@ -26,6 +27,11 @@ struct exit_state {
   int status = 0;
 
   bool operator==(const exit_state&) const = default;
+};
+/// What a process and its children that it waited for used up in their lives.
+struct process_usage {
+  duration cpu{};
+  std::uint64_t peak_memory = 0;  ///< the most that was resident at once, of the largest of them; bytes
 };
 /// "was killed by signal 11 (Segmentation fault)", "exited with status 3", "ended".
 std::string describe(const exit_state& how);
@@ -52,6 +58,8 @@ class process {
   bool ended_well() const noexcept;
   /// Kills what the process left in its group, then takes its status. Waits if it has not ended yet.
   exit_state reap() noexcept;
+  /// After reap().
+  const process_usage& used() const { return used_; }
   /// Gives up a process that not even SIGKILL ends (it hangs in the kernel); whoever inherits it will reap it.
   void abandon() noexcept { reaped_ = true; }
 
@@ -63,6 +71,7 @@ class process {
   std::optional<net::descriptor> ended_;  ///< a pidfd; none on kernels before 5.3
   bool is_first_ = false;                 ///< of its own process ids (first_process.hpp)
   bool reaped_ = false;
+  process_usage used_;
 };
 
 /// What a worker's environment is made from.

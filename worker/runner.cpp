@@ -1,5 +1,6 @@
 #include "worker/runner.hpp"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <limits>
 #include <optional>
 
+#include "base/block_pool.hpp"
 #include "base/clock.hpp"
 #include "code/loaded.hpp"
 #include "code/manifest.hpp"
@@ -126,10 +128,24 @@ runner::outcome runner::execute(const pipe_message& message) {
 
 runner::outcome runner::execute_submit(byte_view payload, unsigned attempt) {
   const auto job = wire::decode_submit(payload);
-  const auto terms = job ? wire::decode_terms(wire::terms_of(*job, payload)) : result<wire::terms>(malformed());
-  if (!terms) return {number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
-  const job_scope scope(job->id, attempt, *terms);
+  if (!job) return {number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
+  prepare(*job, payload);
+  const job_scope scope(job->id, attempt, terms_);
   return call(*job, wire::arguments_of(*job, payload));
+}
+
+/// Most jobs have no terms, and had none before.
+void runner::prepare(const wire::submit& job, byte_view payload) {
+  if (job.terms_bytes == 0 && !has_terms_) return;
+  has_terms_ = job.terms_bytes > 0;
+  auto terms = wire::decode_terms(wire::terms_of(job, payload));
+  terms_ = terms ? std::move(*terms) : wire::terms();  // the node has checked them
+  if (terms_.memory == 0) return;
+  // What earlier jobs left for the next ones must not count as this one's.
+  value_.reset();
+  warm_blocks().keep_at_most(0);
+  warm_blocks().keep_at_most(kept_for_payloads);
+  ::malloc_trim(0);
 }
 
 runner::outcome runner::call(const wire::submit& job, byte_view arguments) {
@@ -162,9 +178,17 @@ runner::outcome runner::call_thunk(const void* decoder, std::uintptr_t function,
   try {
     reinterpret_cast<detail::thunk>(const_cast<void*>(decoder))(function, arguments.data(), arguments.size(), value_);
     if (value_.size() > largest_value) throw detail::oversized_result();
+    if (terms_.max_result != 0 && value_.size() > terms_.max_result) {
+      return {number(errc::result_too_large),
+              failure_in_words("", "the job's result has " + std::to_string(value_.size()) +
+                                       " bytes, more than its limit of " + std::to_string(terms_.max_result)),
+              {}};
+    }
     return {};
   } catch (const detail::bad_arguments& e) {
     return {number(errc::bad_message), failure_in_words("", e.what()), {}};
+  } catch (const detail::oversized_result& e) {
+    return {number(errc::result_too_large), failure_in_words("", e.what()), {}};
   } catch (const detail::item_failure& failed) {
     outcome how = outcome_of(failed.cause());
     how.why.what.insert(0, "item " + std::to_string(failed.item()) + " (counted from 0): ");
@@ -176,7 +200,7 @@ runner::outcome runner::call_thunk(const void* decoder, std::uintptr_t function,
 
 bool runner::send_result(const wire::frame_header& job, const outcome& how) {
   bytes printed, failed;
-  if (const auto text = output_.take(how.run_time); text && value_.size() < most_beside_output)
+  if (const auto text = output_.take(how.run_time); text && !terms_.drops_output && value_.size() < most_beside_output)
     wire::encode_output(text->view(), printed);
   if (how.code != wire::code_value) wire::encode_failure(how.why, failed);
   std::array<std::uint8_t, wire::result_head::size> head{};

@@ -13,6 +13,7 @@
 #include "code/location.hpp"
 #include "pp/detail/payload.hpp"
 #include "wire/message.hpp"
+#include "wire/terms.hpp"
 #include "worker/control.hpp"
 #include "worker/job_traces.hpp"
 #include "worker/output.hpp"
@@ -33,6 +34,9 @@ class code_lookup {
 };
 /// The image of this very process.
 std::unique_ptr<code_lookup> own_image();
+
+/// Memory of payloads that a worker keeps for the next ones.
+inline constexpr std::size_t kept_for_payloads = 160 * 1024 * 1024;
 
 class runner {
  public:
@@ -55,6 +59,7 @@ class runner {
   bool on_submit(const pipe_message& message);
   outcome execute(const pipe_message& message);
   outcome execute_submit(byte_view payload, unsigned attempt);
+  void prepare(const wire::submit& job, byte_view payload);
   outcome call(const wire::submit& job, byte_view arguments);
   static outcome outcome_of(const std::exception_ptr& thrown);
   outcome call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments);
@@ -67,6 +72,8 @@ class runner {
   job_traces* traces_ = nullptr;  ///< may be null
   bool has_image_ = false;
   std::uint64_t next_sequence_ = 0;
+  bool has_terms_ = false;
+  wire::terms terms_;      ///< of the running job; mostly none
   detail::payload value_;  ///< of the running job; kept for its memory
 };
 

@@ -30,7 +30,6 @@ namespace {
 // Programs and libraries expect low numbers for themselves, and some close a few of them blindly.
 constexpr int first_private_fd = 100;
 // Arguments and a result of 64 MiB, with their rounding: there may be many workers.
-constexpr std::size_t kept_for_payloads = 160 * 1024 * 1024;
 
 bool is_stream_socket(int fd) {
   int kind = 0;

@@ -70,7 +70,7 @@ net::awaitable<worker_end> supervisor::run() {
   } catch (const std::system_error& e) {
     failed = could_not_start(e);
   }
-  if (!failed && !process_) failed = worker_end{"was not wanted any more", {}, false, true, {}};
+  if (!failed && !process_) failed = worker_end{.reason = "was not wanted any more", .was_asked = true};
   if (failed) {
     co_await remove_directory();
     co_return std::move(*failed);
@@ -152,6 +152,11 @@ net::awaitable<void> supervisor::kill_after(duration grace) {
   process_->signal_tree(SIGKILL);
 }
 
+// Reads the page while it is written, which can give old words for new ones, but nothing worse.
+printed_text supervisor::peek() const {
+  return road_ ? read_after_crash(road_->page(), out_read_.get(), err_read_.get()) : printed_text();
+}
+
 void supervisor::finish(duration grace) {
   was_asked_ = true;
   if (!process_) return;
@@ -196,12 +201,14 @@ worker_end supervisor::could_not_start(const std::system_error& e) const {
 worker_end supervisor::describe_end() {
   worker_end end;
   const bool is_gone = process_->has_ended();
+  end.pid = process_->pid();
   if (is_gone)
     end.how = process_->reap();
   else
     process_->abandon();
   end.note = read_crash_note(road_->page().crash, end.how.signal);
   if (options_.orphans) options_.orphans->remove_worker(process_->pid());
+  end.used = process_->used();
   end.was_asked = was_asked_;
   end.final = is_unfit_;
   if (!was_asked_ || !was_ready_) end.printed = read_after_crash(road_->page(), out_read_.get(), err_read_.get());

@@ -25,11 +25,13 @@ namespace pp::worker {
 /// How a worker ended.
 struct worker_end {
   std::string reason;  ///< one line: "was killed by signal 11 (Segmentation fault)"
-  exit_state how;
+  exit_state how = {};
   bool final = false;      ///< the image can never run here
   bool was_asked = false;  ///< we ended it
-  printed_text printed;    ///< by the job that was running, or before it was ready
-  crash_note note = {};    ///< what it could still say itself
+  process_usage used = {};
+  int pid = 0;
+  printed_text printed = {};  ///< by the job that was running, or before it was ready
+  crash_note note = {};       ///< what it could still say itself
 };
 
 class supervisor final : private road_events {
@@ -59,6 +61,8 @@ class supervisor final : private road_events {
   /// 0 if there is no process.
   int pid() const { return process_ ? process_->pid() : 0; }
 
+  /// What its running job has printed so far.
+  printed_text peek() const;
   /// No more jobs: it ends by itself, or is killed after `grace`.
   void finish(duration grace);
   /// SIGTERM to it and all below it, SIGKILL after `grace`.

@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,7 @@ class dispatch_lab : public claims {
     std::uint64_t sequence = 0, id = 0;
     owner_id owner = nothing;
     claim state = claim::queued;
+    bool once = false;
   };
   struct fake_worker {
     bool is_alive = false, is_ready = false;
@@ -50,11 +52,15 @@ class dispatch_lab : public claims {
   explicit dispatch_lab(const dispatch::limits& l) : d(l, *this), slots(l.slots) {}
 
   void submit(owner_id owner, group_id group, std::uint64_t first, std::uint64_t count = 1, std::size_t size = 100) {
-    for (auto id = first; id < first + count; ++id) {
-      const auto j = d.on_submit(owner, group, id, 1, size);
-      refs[{owner, id}] = j;
-      ++submitted;
-    }
+    for (auto id = first; id < first + count; ++id) submit(owner, group, dispatch::new_job{id, size});
+  }
+  void submit(owner_id owner, group_id group, const dispatch::new_job& what) {
+    refs[{owner, what.id}] = d.on_submit(owner, group, what);
+    ++submitted;
+  }
+  void cancel(owner_id owner, std::uint64_t id) {
+    d.on_cancel(owner, id, clock);
+    settle();
   }
 
   void settle() {
@@ -84,7 +90,11 @@ class dispatch_lab : public claims {
     auto& me = workers[w];
     while (!me.pipe.empty() && me.pipe.front().state == claim::taken_back) me.pipe.pop_front();
     if (me.pipe.empty()) return false;
-    if (me.pipe.front().state == claim::queued) me.pipe.front().state = claim::claimed;
+    auto& next = me.pipe.front();
+    if (next.state != claim::queued) return true;
+    next.state = claim::claimed;
+    const bool is_first_time = begun.insert({next.owner, next.id}).second;
+    EXPECT_TRUE(is_first_time || !next.once) << "job " << next.id << " ran twice";
     return true;
   }
   /// The running job, or the next one, ends; the result arrives but settle() is left to the caller.
@@ -95,6 +105,10 @@ class dispatch_lab : public claims {
     me.pipe.pop_front();
     me.passed = job.sequence + 1;
     const auto j = d.on_result(w, job.sequence, run_time, clock);
+    if (me.told_to_die && fates.count({job.owner, job.id}) > 0) {
+      EXPECT_EQ(j, nothing);
+      return true;
+    }
     EXPECT_NE(j, nothing);
     left({job.owner, job.id}, "result");
     EXPECT_EQ(d.job(j).id, job.id);
@@ -186,6 +200,7 @@ class dispatch_lab : public claims {
   std::map<worker_id, fake_worker> workers;
   std::map<job_name, job_ref> refs;
   std::map<job_name, std::string> fates;
+  std::set<job_name> begun;
   std::vector<unfit_note> unfit;
   std::vector<group_id> forgotten;
   std::size_t submitted = 0;
@@ -216,13 +231,20 @@ class dispatch_lab : public claims {
         EXPECT_EQ(workers[a.worker].group, d.group_of(a.job)) << "a job was sent to a worker of another image";
         EXPECT_TRUE(workers[a.worker].is_ready);
         EXPECT_LT(a.sequence - workers[a.worker].passed, claim_slots);
-        workers[a.worker].pipe.push_back({a.sequence, d.job(a.job).id, d.job(a.job).owner, claim::queued});
+        workers[a.worker].pipe.push_back(
+            {a.sequence, d.job(a.job).id, d.job(a.job).owner, claim::queued, d.job(a.job).at_most_once});
         return;
       case kind::stop:
         EXPECT_EQ(d.worker(a.worker).live, 0U);
         workers[a.worker].told_to_stop = true;
         return;
-      case kind::kill: workers[a.worker].told_to_die = true; return;
+      case kind::kill:
+      case kind::end_job: workers[a.worker].told_to_die = true; return;
+      case kind::timed_out: return take(a, "timed out");
+      case kind::cpu_limit: return take(a, "cpu limit");
+      case kind::memory_limit: return take(a, "memory limit");
+      case kind::cancelled: return take(a, a.worker == nothing ? "cancelled unbegun" : "cancelled");
+      case kind::outcome_unknown: return take(a, "outcome unknown");
       case kind::not_started: return take(a, "not started");
       case kind::crashed: return take(a, "crashed");
       case kind::unfit_job: return take(a, "unfit");
@@ -236,7 +258,12 @@ class dispatch_lab : public claims {
     EXPECT_EQ(d.workers(), alive());
     EXPECT_EQ(d.jobs(), submitted - fates.size());
     for (const auto& [w, worker] : workers) {
-      EXPECT_TRUE(!worker.is_alive || d.worker(w).span() < claim_slots);
+      if (!worker.is_alive) continue;
+      EXPECT_LT(d.worker(w).span(), claim_slots);
+      const auto running = d.running_on(w);
+      if (running.job == nothing || worker.told_to_die || fate_of(w, running.sequence) == claim::done) continue;
+      const auto timeout = d.job(running.job).timeout;
+      EXPECT_TRUE(timeout.count() == 0 || clock < running.since + timeout) << "a late job was left to run";
     }
   }
 };

@@ -25,7 +25,8 @@ class random_world {
     if (what < 70) return begin();
     if (what < 80) return become_ready();
     if (what < 85) return recall();
-    if (what < 88) return crash();
+    if (what < 87) return crash();
+    if (what < 88) return end_some();
     if (what < 90) return die_at_start();
     if (what < 94) return lab.bury();
     if (what < 96) return change_owners();
@@ -75,8 +76,15 @@ class random_world {
     }
     lab.forgotten.clear();
     if (group == nothing) group = lab.d.on_group_added();
-    lab.submit(owner, group, next_id_, count, below(20) == 0 ? 5U << 20U : 100);
-    next_id_ += count;
+    dispatch::new_job job;
+    job.size = below(20) == 0 ? 5U << 20U : 100;
+    if (below(4) == 0) job.timeout = std::chrono::milliseconds(1 + below(200));
+    if (below(4) == 0) job.priority = static_cast<std::int8_t>(below(5));
+    job.at_most_once = below(4) == 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      job.id = next_id_++;
+      lab.submit(owner, group, job);
+    }
     if (below(2) == 0) lab.settle();
   }
   void work() {
@@ -100,6 +108,25 @@ class random_world {
     if (owners_.empty() || next_id_ == 1) return;
     const auto owner = owners_[below(static_cast<std::uint32_t>(owners_.size()))];
     for (auto n = below(30); n > 0; --n) lab.d.on_recall(owner, 1 + below(static_cast<std::uint32_t>(next_id_)));
+  }
+  void end_some() {
+    if (owners_.empty() || next_id_ == 1) return;
+    if (below(3) == 0) return exceed();
+    const auto owner = owners_[below(static_cast<std::uint32_t>(owners_.size()))];
+    for (auto n = below(30); n > 0; --n) cancel(owner, 1 + below(static_cast<std::uint32_t>(next_id_)));
+  }
+  void cancel(owner_id owner, std::uint64_t id) {
+    lab.cancel(owner, id);
+    if (lab.refs.count({owner, id}) == 0 || !lab.outcome(owner, id).empty()) return;
+    const auto& job = lab.d.job(lab.refs[{owner, id}]);
+    EXPECT_EQ(lab.fate_of(job.worker, job.sequence), claim::done) << "a cancelled job did not leave";
+  }
+  void exceed() {
+    const auto w = some_worker([](const fake& f) { return f.is_ready; });
+    if (w == nothing) return;
+    const auto verdict = below(2) == 0 ? action::kind::cpu_limit : action::kind::memory_limit;
+    lab.d.on_limit(w, lab.d.running_on(w).sequence, verdict, lab.clock);
+    lab.settle();
   }
   void crash() {
     const auto w = some_worker([](const fake& f) { return f.is_ready; });

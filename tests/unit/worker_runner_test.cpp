@@ -258,7 +258,7 @@ TEST_F(Runner, AResultLargerThanOneMessageIsAnErrorOfThatJobOnly) {
   submit([] { return enormous(); });
   submit(add, 1, 2);
   const answer refused = receive();
-  EXPECT_EQ(refused.parts().head.code, static_cast<std::uint16_t>(errc::job_threw));
+  EXPECT_EQ(refused.parts().head.code, static_cast<std::uint16_t>(errc::result_too_large));
   EXPECT_NE(refused.failure().what.find("larger than 1 GiB"), std::string::npos) << refused.failure().what;
   EXPECT_EQ(receive().value<int>(), 3);
 }
