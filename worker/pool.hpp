@@ -62,7 +62,7 @@ struct pool_options {
   std::vector<std::string> pass_environment;        ///< names added to the allow-list
   road_kind road = road_kind::automatic;
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
-  launch_settings launch;                        ///< what workers may touch, and as whom
+  launch_settings launch = {};                   ///< what workers may touch, and as whom
 };
 
 struct pool_counters {
