@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -93,16 +92,12 @@ class prepared_order {
     order_.path = path_.c_str();
     order_.arguments = argument_pointers_.data();
     order_.environment = environment_pointers_.data();
-    order_.directory = plan.directory;
-    order_.cgroups = plan.cgroups.data();
-    order_.cgroup_count = plan.cgroups.size();
     plan_descriptors(plan);
+    plan_places(plan);
+    plan_confinement();
     plan_limits(plan.settings);
     plan_user(plan);
     order_.parent = ::getpid();
-    order_.parent_handle = confinement_.parent_handle.get();
-    order_.ruleset = confinement_.ruleset.get();
-    order_.filter = confinement_.filter.len > 0 ? &confinement_.filter : nullptr;
   }
   prepared_order(const prepared_order&) = delete;
   prepared_order& operator=(const prepared_order&) = delete;
@@ -111,12 +106,26 @@ class prepared_order {
   int namespaces() const { return confinement_.namespaces; }
 
  private:
+  /// A copy that no target overwrites; -1 stays -1.
+  int raised(int fd) {
+    if (fd < 0) return -1;
+    raised_.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, first_private_fd));
+    if (!raised_.back()) fail(errno, "cannot duplicate a descriptor for a worker");
+    return raised_.back().get();
+  }
   void give(int source, int target) {
-    if (source < 0) return;
-    auto& high = sources_.at(order_.move_count);
-    high.reset(::fcntl(source, F_DUPFD_CLOEXEC, first_private_fd));
-    if (!high) fail(errno, "cannot duplicate a descriptor for a worker");
-    order_.moves[order_.move_count++] = {high.get(), target};
+    if (source >= 0) order_.moves.at(order_.move_count++) = {raised(source), target};
+  }
+  void plan_places(const spawn_plan& plan) {
+    order_.directory = raised(plan.directory);
+    for (const int cgroup : plan.cgroups) cgroups_.push_back(raised(cgroup));
+    order_.cgroups = cgroups_.data();
+    order_.cgroup_count = cgroups_.size();
+  }
+  void plan_confinement() {
+    order_.parent_handle = raised(confinement_.parent_handle.get());
+    order_.ruleset = raised(confinement_.ruleset.get());
+    order_.filter = confinement_.filter.len > 0 ? &confinement_.filter : nullptr;
   }
   void plan_descriptors(const spawn_plan& plan) {
     const code::descriptor null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -163,7 +172,8 @@ class prepared_order {
   std::vector<std::string> arguments_;
   std::string path_;
   std::vector<char*> argument_pointers_, environment_pointers_;
-  std::array<code::descriptor, 12> sources_;
+  std::vector<code::descriptor> raised_;
+  std::vector<int> cgroups_;
   confinement confinement_;
   launch_order order_;
 };

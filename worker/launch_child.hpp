@@ -32,15 +32,14 @@ enum class launch_step {
 };
 
 struct launch_move {
-  int from = -1;  ///< above every `to`, close-on-exec
-  int to = -1;
+  int from = -1, to = -1;
 };
 struct launch_limit {
   int what = 0;
   rlimit value{};
 };
 
-/// Everything is borrowed; descriptors other than the moved ones are close-on-exec.
+/// Everything is borrowed. All descriptors are close-on-exec and above every target of a move.
 struct launch_order {
   const char* path = nullptr;  ///< null: end with status 0 instead, all steps having succeeded
   char* const* arguments = nullptr;

@@ -75,7 +75,7 @@ struct pool_options {
   /// Whether the kernel ended this worker for want of memory; empty if nobody can tell.
   std::function<bool(int pid)> was_oom_kill;
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
-  launch_settings launch;                        ///< what workers may touch, and as whom
+  launch_settings launch = {};                   ///< what workers may touch, and as whom
 };
 
 struct pool_counters {

@@ -10,6 +10,7 @@
 
 #include "code/descriptor.hpp"
 #include "tests/support/cluster.hpp"
+#include "tests/support/processes.hpp"
 #include "worker/landlock.hpp"
 
 namespace pp::test {
@@ -102,6 +103,10 @@ TEST_P(PpserverIsolationLevel, HoldsInFullOrTheNodeDoesNotStart) {
   EXPECT_EQ(client.submit(try_to_open, c.keyring().string(), O_RDONLY).get(), EACCES);
   EXPECT_EQ(client.submit(try_to_open, (c.directory() / "made").string(), O_WRONLY | O_CREAT).get(), EACCES);
   EXPECT_EQ(statistics_of(*n)["isolation"]["level"], level);
+  const auto workers = n->workers();
+  EXPECT_FALSE(workers.empty());
+  n->kill();
+  EXPECT_TRUE(wait_until_gone(workers)) << "they die with their node, whose number they may not see";
 }
 INSTANTIATE_TEST_SUITE_P(Levels, PpserverIsolationLevel, testing::Values("landlock", "sandbox"),
                          [](const auto& level) { return std::string(level.param); });

@@ -271,7 +271,7 @@ TEST(PpserverKeys, AreMadeOnFirstUseForTheUserAlone) {
   p.unset = {"PP_SECRET_FILE", "PP_SECRET", "CREDENTIALS_DIRECTORY"};
   child_process server(p);
   ASSERT_TRUE(server.wait_for_err("event=ready")) << server.err();
-  const auto made = c.directory() / "config" / "pp" / "keyring";
+  const auto made = std::filesystem::path(c.environment().at("XDG_CONFIG_HOME")) / "pp" / "keyring";
   ASSERT_TRUE(std::filesystem::exists(made)) << server.err();
   EXPECT_EQ(std::filesystem::status(made).permissions(), std::filesystem::perms(0600));
   EXPECT_NE(server.err().find("event=key_created"), std::string::npos);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 
 #include "code/descriptor.hpp"
@@ -130,6 +131,35 @@ TEST(WorkerProcess, SourcesMayLieOnTheTargetsOfOthers) {
   std::array<char, 4096> part{};
   const auto got = ::read(sh.out_read.get(), part.data(), part.size());
   EXPECT_EQ(std::string(part.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))), expected);
+}
+
+TEST(WorkerProcess, WhatConfinesItMayLieOnTheTargetsToo) {
+  shell sh("exit 0\n");
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    for (int* fd : {&sh.plan.out_write, &sh.plan.err_write, &sh.plan.ends.pipe, &sh.plan.ends.control,
+                    &sh.plan.out_read, &sh.plan.err_read})
+      *fd = ::fcntl(*fd, F_DUPFD_CLOEXEC, 200);
+    for (int fd = 3; fd < 64; ++fd) ::close(fd);  // so that all that is opened now gets a target's number
+    sh.plan.directory = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    sh.plan.settings.protected_paths = {"/nonexistent/keys"};
+    ::_exit(process::spawn(sh.plan, sh.io.get_executor(), false).reap() == exit_state{true, 0, 0} ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(WorkerProcess, BeginsInItsDirectoryWithItsLimits) {
+  const test::temporary_directory place;
+  const descriptor directory(::open(place.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  shell sh("pwd -P; umask; ulimit -c; ulimit -n; cat /proc/self/oom_score_adj\n");
+  sh.plan.directory = directory.get();
+  auto p = sh.spawn();
+  EXPECT_EQ(sh.wait(p).status, 0);
+  const auto expected = std::filesystem::canonical(place.path()).string() + "\n0077\n0\n1024\n500\n";
+  EXPECT_EQ(sh.printed(), expected);
 }
 
 TEST(WorkerProcess, StartsWithDefaultSignalsAndAnEmptyMaskInASessionOfItsOwn) {
