@@ -163,7 +163,7 @@ worker_end supervisor::describe_end() {
     end.how = process_->reap();
   else
     process_->abandon();
-  end.note = read_crash_note(road_->page().crash, end.how.signal);
+  end.note = read_crash_note(road_->page().crash, end.how.signal, end.how.status);
   end.was_asked = was_asked_;
   end.final = is_unfit_;
   if (!was_asked_ || !was_ready_) end.printed = read_after_crash(road_->page(), out_read_.get(), err_read_.get());
