@@ -17,10 +17,11 @@ std::string text_in(const char (&from)[Size]) {
 
 }  // namespace
 
-crash_note read_crash_note(const crash_page& page, int signal) {
+crash_note read_crash_note(const crash_page& page, int signal, int status) {
   crash_page copy;
   std::memcpy(&copy, &page, sizeof copy);  // a process that the job forked may still write there
   crash_note note;
+  if (signal == 0 && status > 128) signal = status - 128;
   if (signal == 0 || copy.signal != static_cast<std::uint64_t>(signal)) return note;
   note.signal = signal;
   note.address = copy.address;

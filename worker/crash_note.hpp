@@ -28,8 +28,9 @@ struct crash_note {
   std::vector<std::uint64_t> stack;
   std::string type, what;
 };
-/// Node side. Nothing if the note is about another signal than the one that ended the worker.
-crash_note read_crash_note(const crash_page& page, int signal);
+/// Node side. Nothing if the note is about another signal than the one that ended the worker. One that is process 1 of
+/// a namespace cannot send itself signals: it exits with 128 + the signal.
+crash_note read_crash_note(const crash_page& page, int signal, int status = 0);
 /// To be put behind "was killed by signal 11 (Segmentation fault)": " at address 0x10", "; terminate called: …".
 std::string in_words(const crash_note& note);
 

@@ -206,7 +206,7 @@ worker_end supervisor::describe_end() {
     end.how = process_->reap();
   else
     process_->abandon();
-  end.note = read_crash_note(road_->page().crash, end.how.signal);
+  end.note = read_crash_note(road_->page().crash, end.how.signal, end.how.status);
   if (options_.orphans) options_.orphans->remove_worker(process_->pid());
   end.used = process_->used();
   end.was_asked = was_asked_;

@@ -97,6 +97,16 @@ TEST(Channel, LargeMessagesAreReadIntoTheBlockTheHandlerChose) {
   EXPECT_EQ(rig.at_right().owned, sizes.size());
 }
 
+TEST(Channel, ALargeMessageMayBeginWithAsMuchAsAJobsTerms) {
+  channel_rig rig;
+  const bytes sent = pattern(1'000'000, 7);
+  const auto cut = static_cast<std::ptrdiff_t>(net::channel::largest_first_part);
+  rig.left().send(message_type::submit, 1, 1, byte_view(sent).first(net::channel::largest_first_part),
+                  block::of(bytes(sent.begin() + cut, sent.end())));
+  rig.run_until([&] { return rig.at_right().messages.size() == 1; });
+  EXPECT_EQ(rig.at_right().messages[0].payload, sent);
+}
+
 TEST(Channel, SmallMessagesNeedNoBlock) {
   channel_rig rig;
   rig.left().send(message_type::result, 1, 1, block::of(pattern(net::channel::largest_copied, 1)));

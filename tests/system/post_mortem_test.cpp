@@ -204,6 +204,19 @@ TEST(PostMortem, AHandlerOfTheJobItselfStays) {
   EXPECT_THAT(e.job()->stack, IsEmpty());
 }
 
+TEST(PostMortem, ALocalWorkerTellsAsMuch) {
+  const cluster c;
+  auto options = one_attempt(c);
+  options.local = 1;
+  options.discovery = false;
+  pp::client client(options);
+  const auto e = failure_of(client.submit(call_fault, std::uint64_t{0x20}));
+  EXPECT_EQ(e.signal(), SIGSEGV);
+  EXPECT_EQ(e.node(), "local");
+  ASSERT_FALSE(e.job()->stack.empty()) << e.report();
+  EXPECT_THAT(e.job()->stack[0], HasSubstr("pp::test::fault_at(int*) + 0x"));
+}
+
 class CrashSignal : public ::testing::TestWithParam<int> {};
 
 int send_itself(int signal) {

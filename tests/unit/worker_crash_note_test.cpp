@@ -169,6 +169,15 @@ TEST(CrashNote, IsNothingIfItIsAboutAnotherSignal) {
   EXPECT_EQ(in_words(read_crash_note(page, SIGKILL)), "");
 }
 
+TEST(CrashNote, IsFoundByTheStatusOfAProcessThatCannotSignalItself) {
+  crash_page page{};
+  page.signal = SIGABRT;
+  page.frames = 1;
+  EXPECT_EQ(read_crash_note(page, 0, 128 + SIGABRT).stack.size(), 1U);
+  EXPECT_THAT(read_crash_note(page, 0, 3).stack, IsEmpty());
+  EXPECT_THAT(read_crash_note(page, SIGKILL, 128 + SIGABRT).stack, IsEmpty());
+}
+
 TEST(CrashNote, HostileNumbersAndTextsAreCut) {
   crash_page page;
   std::memset(&page, 0x7f, sizeof page);
