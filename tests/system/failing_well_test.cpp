@@ -118,7 +118,9 @@ TEST(FailingWell, AThousandCrashesLeaveTheNodeAsItWas) {
   EXPECT_EQ(status_of(client, "node-a").at("jobs_crashed"), crashes);
   std::sort(next_job.begin(), next_job.end());
   EXPECT_LT(next_job[next_job.size() / 2], is_sanitized ? 2000ms : 200ms);
-  if (!is_sanitized) EXPECT_LT(resident_kib(n->process().pid()), before * 105 / 100);
+  if (!is_sanitized) {
+    EXPECT_LT(resident_kib(n->process().pid()), before * 105 / 100);
+  }
 }
 
 // A poison job: exactly 3 attempts, on different nodes, each told.
