@@ -337,8 +337,6 @@ block pool::place_for(const program& what, std::size_t size) {
   return group != nothing && impl_->arenas[group] ? impl_->arenas[group]->take(size) : block();
 }
 
-void pool::cancel(owner_id owner, std::uint64_t job) { recall(owner, job); }
-
 void pool::recall(owner_id owner, std::uint64_t job) {
   impl_->decide.on_recall(owner, job);
   impl_->schedule();

@@ -90,7 +90,7 @@ class pool {
   /// If the job has not begun it comes back soon as wire::code_not_started; else nothing happens and its result comes.
   void recall(owner_id owner, std::uint64_t job);
   /// Ends the job wherever it is; its result comes soon.
-  void cancel(owner_id owner, std::uint64_t job);
+  void cancel(owner_id owner, std::uint64_t job) { recall(owner, job); }
   /// Gives back every job that has not begun (as code_not_started) and takes no more: the first step of draining.
   void drain();
   /// Completes when no job runs or is queued, or at `limit`.
