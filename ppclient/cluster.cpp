@@ -302,8 +302,8 @@ net::awaitable<void> cluster::close() {
   if (browser_) co_await browser_->close();
   co_await tasks_.close();
   if (local_) co_await local_->close();
-  for (std::uint32_t slot = 0; slot < kept_.size(); ++slot) {
-    if (kept_[slot].generation != 0) fail(slot, errc::closed, "the client was closed before the job was done");
+  for (std::uint32_t slot = 0; slot < generation_.size(); ++slot) {
+    if (generation_[slot] != 0) fail(slot, errc::closed, "the client was closed before the job was done");
   }
   records_.wake_waiters();
 }

@@ -60,11 +60,6 @@ class cluster final : private link_owner, private local_owner {
   std::size_t cancel_group(const std::string& group);
 
  private:
-  struct kept_job {
-    std::uint32_t generation = 0;           ///< of its record, 0 = not ours now
-    std::uint32_t submitted = 0, sent = 0;  ///< milliseconds of count_ms()
-  };
-
   // links
   bool on_link_ready(link& from) override;
   void on_link_lost(link& from) override;
@@ -128,7 +123,7 @@ class cluster final : private link_owner, private local_owner {
   std::uint32_t count_ms() const;
   std::int64_t wall_ms(std::uint32_t counted) const;
   void fail(std::uint32_t slot, errc code, const std::string& text);
-  void finish(detail::job_record& record);
+  void finish(detail::job_record& record, const std::string* node);
   void fail_starved(time_point at);
   errc why_nothing_runs(scheduler::class_index kind, std::string& text) const;
   bool is_placed_nowhere(const placement& asked) const;
@@ -163,7 +158,7 @@ class cluster final : private link_owner, private local_owner {
   bool is_local_decided_ = false;
 
   std::vector<detail::job_record*> slabs_;  ///< first record of each slab
-  std::vector<kept_job> kept_;              ///< by slot
+  std::vector<std::uint32_t> generation_;   ///< by slot, 0 = not ours now
   std::vector<detail::job_record*> fresh_;
   std::vector<std::uint64_t> cancelled_;
   std::vector<scheduler::action> actions_, cancels_;

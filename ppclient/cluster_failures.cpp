@@ -1,6 +1,6 @@
 // What becomes of jobs that fail: cancelled, given up, lost with their node; and what is kept to tell about it.
 //
-// Nothing of it costs anything for jobs that do well but two stamps of milliseconds (kept_job).
+// Nothing of it costs anything for jobs that do well but two stamps of milliseconds (job_record::stamps).
 #include <algorithm>
 
 #include "ppclient/cluster.hpp"
@@ -40,9 +40,8 @@ std::int64_t cluster::wall_ms(std::uint32_t counted) const {
 
 void cluster::note_end(detail::job_record& record) {
   auto& e = record.more();
-  const auto& kept = kept_[record.slot];
-  e.submitted_ms = wall_ms(kept.submitted);
-  if (scheduler_.attempt(record.slot) > 0) e.sent_ms = wall_ms(kept.sent);
+  e.submitted_ms = wall_ms(record.when.submitted);
+  if (scheduler_.attempt(record.slot) > 0) e.sent_ms = wall_ms(record.when.sent);
   e.ended_ms = wall_ms(count_ms());
 }
 
@@ -75,7 +74,7 @@ void cluster::note_attempt(detail::job_record& record, std::uint32_t node, const
   one.number = scheduler_.attempt(record.slot);
   one.node = *name_of_node(node);
   one.address = address_of_node(node);
-  one.sent = std::chrono::system_clock::time_point(milliseconds(wall_ms(kept_[record.slot].sent)));
+  one.sent = std::chrono::system_clock::time_point(milliseconds(wall_ms(record.when.sent)));
   one.ended = std::chrono::system_clock::time_point(milliseconds(wall_ms(count_ms())));
   one.outcome = in_words(how);
   one.pid = static_cast<int>(how.pid);
@@ -141,7 +140,7 @@ void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
   if (code != errc::closed) add_post_mortem(record, record.image, {});  // a million jobs may be closed at once
   record.forget_arguments();
   ++failed_;
-  finish(record);
+  finish(record, nullptr);
 }
 
 void cluster::fail_unknown(std::uint32_t slot, const std::string& node, const std::string& reason) {
@@ -188,8 +187,8 @@ void cluster::tell_cancels() {
 std::size_t cluster::cancel_group(const std::string& group) {
   on_submitted();  // those too that were submitted just now
   std::size_t found = 0;
-  for (std::uint32_t slot = 0; slot < kept_.size(); ++slot) {
-    if (kept_[slot].generation == 0) continue;
+  for (std::uint32_t slot = 0; slot < generation_.size(); ++slot) {
+    if (generation_[slot] == 0) continue;
     detail::job_record& record = *record_of(slot);
     if (record.how() == nullptr || record.how()->group != group) continue;
     ++found;

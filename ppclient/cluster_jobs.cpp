@@ -24,7 +24,7 @@ detail::job_record* cluster::record_of(std::uint32_t slot) const {
 detail::job_record* cluster::known_record(std::uint64_t job) const {
   const auto slot = static_cast<std::uint32_t>(job);
   const auto generation = static_cast<std::uint32_t>(job >> 32U);
-  if (generation == 0 || slot >= kept_.size() || kept_[slot].generation != generation) return nullptr;
+  if (generation == 0 || slot >= generation_.size() || generation_[slot] != generation) return nullptr;
   return record_of(slot);
 }
 
@@ -33,7 +33,7 @@ void cluster::on_submitted() {
   const auto counted = count_ms();
   for (auto* record : fresh_) {
     adopt(*record);
-    kept_[record->slot].submitted = counted;
+    record->when = {counted, 0};
     enqueue(*record);
     while (images_seen_ <= record->image) check_fits(images_seen_++);
     if (is_closing_) fail(record->slot, errc::closed, "the client was closed before the job was done");
@@ -49,10 +49,10 @@ void cluster::adopt(detail::job_record& record) {
   const std::size_t slab = record.slot / detail::record_pool::slab_records;
   if (slab >= slabs_.size()) {
     slabs_.resize(slab + 1);
-    kept_.resize((slab + 1) * detail::record_pool::slab_records);
+    generation_.resize((slab + 1) * detail::record_pool::slab_records);
   }
   slabs_[slab] = &record - record.slot % detail::record_pool::slab_records;
-  kept_[record.slot].generation = record.generation;
+  generation_[record.slot] = record.generation;
 }
 
 void cluster::enqueue(const detail::job_record& record) {
@@ -106,7 +106,7 @@ void cluster::decide() {
     more = scheduler_.decide(actions_, decisions_at_once);
     const auto counted = actions_.empty() ? 0 : count_ms();
     for (const auto& a : actions_) {
-      if (a.what == scheduler::action::kind::send) kept_[a.job].sent = counted;
+      if (a.what == scheduler::action::kind::send) record_of(a.job)->when.sent = counted;
       carry_out(a);
     }
   }
@@ -214,7 +214,7 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   bool has_output = (parts.head.flags & wire::result_head::flag_output) != 0;
   if (has_output && record.how() != nullptr && record.how()->output == output::drop) has_output = false;
   const std::uint32_t image = record.image;  // shares its place with run_us
-  record.node = name_of_node(node);
+  const std::string* const name = name_of_node(node);
   record.code = parts.head.code;
   record.run_us = parts.head.run_us;
   if (has_output) {
@@ -227,7 +227,7 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   if (record.code != 0) {
     const auto failure = wire::decode_failure(parts.body);
     const auto how = failure ? *failure : wire::failure{0, 0, "", "the node sent a result that cannot be read"};
-    describe_failure(record, how, *record.node);
+    describe_failure(record, how, *name);
     note_place(record, node);
     add_post_mortem(record, image, how.stack);
   } else if (owned && parts.body.size() > detail::record_pool::large_bytes) {
@@ -240,13 +240,15 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   }
   record.forget_arguments();
   ++(record.code == 0 ? done_ : failed_);
-  finish(record);
+  finish(record, name);
 }
 
-void cluster::finish(detail::job_record& record) {
+// `node`: where it ended; null if it was given up here.
+void cluster::finish(detail::job_record& record, const std::string* node) {
   tell_cancels();
   if (record.code != 0) note_end(record);
-  kept_[record.slot].generation = 0;
+  record.node = node;
+  generation_[record.slot] = 0;
   records_.complete(&record);
 }
 

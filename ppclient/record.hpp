@@ -71,8 +71,15 @@ struct job_record {
     job_record* next_free;  ///< while it is free
   };
   std::uint64_t function = 0;
-  const std::string* node = nullptr;  ///< where it ran; lives as long as the pool
-  payload data;                       ///< arguments, then the value
+  /// Milliseconds as the I/O thread counts them.
+  struct stamps {
+    std::uint32_t submitted, sent;
+  };
+  union {
+    const std::string* node = nullptr;  ///< where it ran; lives as long as the pool
+    stamps when;                        ///< while it is pending; in the same place for the sake of the 200 bytes
+  };
+  payload data;  ///< arguments, then the value
   std::unique_ptr<record_extra> extra;
 
   std::uint64_t id() const { return std::uint64_t{generation} << 32U | slot; }
