@@ -4,8 +4,8 @@
 // claim_slots sequences of a pipe are outstanding; an owner with queued jobs and no worker waits for one job of
 // another owner at most, plus the start of a worker (and a time slice of 50 ms when there are more owners than
 // slots). Jobs taken back or not begun when a worker died keep their place at the front of the queue. A job's time
-// runs from the moment it is the oldest in its worker's pipe. Events only take notes; settle() decides, once per batch of events. Pure: no I/O, no clock; claim words are asked through
-// `claims`. Must not know: processes, bytes, clients.
+// runs from the moment it is the oldest in its worker's pipe. Events only take notes; settle() decides, once per batch
+// of events. Pure: no I/O, no clock; claim words are asked through `claims`. Must not know: processes, bytes, clients.
 #pragma once
 
 #include <cstdint>
