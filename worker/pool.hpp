@@ -25,6 +25,7 @@
 
 namespace pp::worker {
 
+class cgroups;
 class job_directories;
 class orphans;
 
@@ -64,6 +65,7 @@ struct pool_options {
   std::vector<std::string> pass_environment;        ///< names added to the allow-list
   road_kind road = road_kind::automatic;
   std::shared_ptr<worker::orphans> orphans;      ///< of a node, see orphans.hpp; none in a client
+  std::shared_ptr<worker::cgroups> cgroups;      ///< of a node that may make some
   std::shared_ptr<job_directories> directories;  ///< of a node; none: workers work where this process does
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
 };
