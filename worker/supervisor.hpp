@@ -27,11 +27,11 @@ namespace pp::worker {
 struct worker_end {
   std::string reason;  ///< one line: "was killed by signal 11 (Segmentation fault)"
   exit_state how;
-  bool final = false;                        ///< the image can never run here
-  bool was_asked = false;                    ///< we ended it
-  bool was_oom = false;                      ///< the kernel ended it for want of memory
-  std::optional<std::uint64_t> memory_peak;  ///< of its cgroup, in bytes
-  printed_text printed;                      ///< by the job that was running, or before it was ready
+  bool final = false;                             ///< the image can never run here
+  bool was_asked = false;                         ///< we ended it
+  printed_text printed;                           ///< by the job that was running, or before it was ready
+  bool was_oom = false;                           ///< the kernel ended it for want of memory
+  std::optional<std::uint64_t> memory_peak = {};  ///< of its cgroup, in bytes
 };
 
 class supervisor final : private road_events {
