@@ -21,7 +21,7 @@ class JobDirectory : public ::testing::Test {
  protected:
   static removal remove(job_directory& d) {
     auto how = removal::unfinished;
-    for (int i = 0; i < 100'000 && how == removal::unfinished; ++i) how = d.remove_some(7);
+    for (int i = 0; i < 100'000 && how == removal::unfinished; ++i) how = d.remove_some(256);
     return how;
   }
   std::string refusal() const {
