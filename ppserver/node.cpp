@@ -12,6 +12,7 @@
 #include "net/deadline.hpp"
 #include "ppserver/notify.hpp"
 #include "ppserver/workers.hpp"
+#include "worker/cgroup.hpp"
 #include "worker/orphans.hpp"
 
 namespace pp::ppserver {
@@ -165,6 +166,11 @@ net::awaitable<void> node::run() {
 void node::start() {
   auto options = pool_options_of(settings_, launch_);
   options.directories = directories_;
+  if (settings_.use_cgroup) {
+    std::string status;
+    options.cgroups = worker::cgroups::make(to_hex(self_.boot), status);
+    log::info("cgroup", {{"status", status}});
+  }
   jobs_ = std::make_unique<worker::pool>(io_.get_executor(), options);
   around_ = std::make_unique<surroundings>(
       surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); },

@@ -1,6 +1,7 @@
 #include "worker/cgroup.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -77,15 +78,29 @@ void remove_with_children(const std::string& path) {
   ::rmdir(path.c_str());
 }
 
+/// With all below it. What was just killed may not have gone yet: then the next node finds it.
+void end_whole(const std::string& path) {
+  write_to(path + "/cgroup.kill", "1");
+  remove_with_children(path);
+}
+
+/// Empty if somebody else has it locked.
+code::descriptor locked(const std::string& path) {
+  code::descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) fd.reset();
+  return fd;
+}
+
 }  // namespace
 
-cgroups::cgroups(std::string own, std::string boot) : own_(std::move(own)), path_(own_ + "/pp-" + boot) {}
+cgroups::cgroups(std::string own, const std::string& boot) : own_(std::move(own)), path_(own_ + "/pp-" + boot) {}
 
 std::shared_ptr<cgroups> cgroups::make(const std::string& boot, std::string& status, const std::string& root) {
   const auto own = own_directory(root, status);
   if (own.empty()) return nullptr;
   std::shared_ptr<cgroups> made(new cgroups(own, boot));
-  if (::access((own + "/cgroup.procs").c_str(), W_OK) != 0 || ::mkdir(made->path_.c_str(), 0700) != 0) {
+  made->sweep();
+  if (::access((own + "/cgroup.procs").c_str(), W_OK) != 0 || !made->make_own()) {
     status =
         "no cgroup can be made in " + own + " (" + std::strerror(errno) + "): under systemd, Delegate=yes permits it";
     return nullptr;
@@ -121,12 +136,25 @@ cgroups::~cgroups() {
   remove_with_children(path_);
 }
 
-void cgroups::sweep(const std::vector<std::string>& boots) const {
-  for (const auto& boot : boots) {
-    const auto left = own_ + "/pp-" + boot;
-    write_to(left + "/cgroup.kill", "1");
-    remove_with_children(left);
+/// Whoever can lock another node's cgroup knows that the node is dead.
+void cgroups::sweep() const {
+  const code::descriptor directory(::open(own_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return;
+  for (const auto& name : code::names_in(directory.get())) {
+    if (name.rfind("pp-", 0) != 0) continue;
+    const auto lock = locked(own_ + "/" + name);
+    if (lock) end_whole(own_ + "/" + name);
   }
+}
+
+bool cgroups::make_own() {
+  for (int i = 0; i < 10; ++i) {
+    if (::mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST) return false;
+    mark_ = locked(path_);
+    // A node that starts may have taken us for dead in between.
+    if (mark_ && ::access(path_.c_str(), F_OK) == 0) return true;
+  }
+  return false;
 }
 
 worker_cgroup::worker_cgroup(std::shared_ptr<cgroups> in)

@@ -2,7 +2,8 @@
 //
 // Layout, below the node's own cgroup: pp-<boot>/<number> is a worker's, pp-<boot>/node the node's, which v2 asks for as
 // soon as controllers are passed on: processes live in leaves only.
-// Promises: does without whatever is not permitted, and says what and why; leaves no cgroup behind. A cgroup ends with
+// Promises: does without whatever is not permitted, and says what and why; leaves no cgroup behind, and
+// removes those of nodes that were killed. A cgroup ends with
 // everything in it, whatever it has forked, by one write.
 // Threads: one at a time. Must not know: workers, jobs.
 #pragma once
@@ -11,7 +12,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "code/descriptor.hpp"
 
@@ -25,17 +25,18 @@ class cgroups {
   cgroups& operator=(const cgroups&) = delete;
   ~cgroups();
 
-  /// Ends what nodes have left that are dead; their boots.
-  void sweep(const std::vector<std::string>& boots) const;
   const std::string& path() const { return path_; }
   std::uint64_t next_number() { return ++last_number_; }
 
  private:
-  cgroups(std::string own, std::string boot);
+  cgroups(std::string own, const std::string& boot);
+  void sweep() const;
+  bool make_own();
   /// What the kernel watches in workers' cgroups: "memory pids", or less.
   std::string pass_on_controllers();
 
   std::string own_, path_;
+  code::descriptor mark_;   ///< flock'ed directory: this node lives
   bool has_moved_ = false;  ///< this process, into its leaf
   std::uint64_t last_number_ = 0;
 };

@@ -27,6 +27,7 @@
 
 namespace pp::worker {
 
+class cgroups;
 class job_directories;
 class orphans;
 
@@ -68,12 +69,11 @@ struct pool_options {
   std::vector<std::string> pass_environment;        ///< names added to the allow-list
   road_kind road = road_kind::automatic;
   std::shared_ptr<worker::orphans> orphans;      ///< of a node, see orphans.hpp; none in a client
+  std::shared_ptr<worker::cgroups> cgroups;      ///< of a node that may make some
   std::shared_ptr<job_directories> directories;  ///< of a node; none: workers work where this process does
   unsigned restart_limit = 1000;  ///< deaths of a program's workers within restart_window; one more makes it unfit
   duration restart_window = std::chrono::hours(1);
   std::uint64_t memory_limit = 0;  ///< bytes that a worker and its descendants may use, 0 = no limit
-  /// Whether the kernel ended this worker for want of memory; empty if nobody can tell.
-  std::function<bool(int pid)> was_oom_kill;
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
   launch_settings launch = {};                   ///< what workers may touch, and as whom
 };

@@ -123,7 +123,7 @@ void pool::impl::tell_crash(const action& a) {
   // The process's own count has all its jobs in it; of the first one alone it is that job's.
   if (decide.job(a.job).sequence == 0) facts.cpu = end.used.cpu;
   if (!terms_of(a.job).drops_output) facts.printed = end.printed;
-  if (end.how.signal == SIGKILL && options.was_oom_kill && options.was_oom_kill(end.pid)) {
+  if (end.was_oom) {
     return take_away(a, ended_result(errc::memory_limit, "the kernel ended the worker for want of memory", facts));
   }
   take_away(a, crash_result(end, facts));

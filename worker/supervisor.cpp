@@ -99,6 +99,13 @@ void supervisor::start() {
   if (options_.directories) directory_.emplace(options_.directories);
   const auto temporary = directory_ ? directory_->path() : std::string();
   mark_ = directory_ ? temporary : make_mark();
+  if (options_.cgroups) {
+    cgroup_.emplace(options_.cgroups);
+    // Coarser than the watchdog, which knows each job's limit, but nothing is too fast for it.
+    if (options_.memory_limit > 0) cgroup_->set_memory_limit(options_.memory_limit);
+    plan.cgroups = {cgroup_->procs()};
+  }
+  oom_before_ = sample();
   plan.directory = directory_ ? directory_->fd() : -1;
   const auto* user = options_.launch.user ? &*options_.launch.user : nullptr;
   const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring(), user,
@@ -119,7 +126,9 @@ void supervisor::start() {
 net::awaitable<void> supervisor::wait_exit() {
   try {
     co_await process_->wait_exit();
+    oom_after_ = sample();
     co_await end_orphans();
+    co_await end_cgroup();
   } catch (const net::system_error&) {
     // The pool has waited long enough for a process that SIGKILL does not end; reap() will not wait for it either.
   }
@@ -133,6 +142,14 @@ net::awaitable<void> supervisor::end_orphans() {
   // A worker that left as it should has ended what was below it.
   const bool was_orderly = was_asked_ && process_->ended_well();
   if (!was_orderly) co_await end_marked(mark_);
+}
+
+net::awaitable<void> supervisor::end_cgroup() {
+  if (!cgroup_) co_return;
+  memory_peak_ = cgroup_->memory_peak();
+  cgroup_->kill();
+  for (int i = 0; i < 100 && !cgroup_->remove(); ++i) co_await net::sleep_for(std::chrono::milliseconds(2));
+  cgroup_.reset();
 }
 
 /// In portions, so that the node goes on while a million files are removed.
@@ -209,6 +226,8 @@ worker_end supervisor::describe_end() {
   end.note = read_crash_note(road_->page().crash, end.how.signal, end.how.status);
   if (options_.orphans) options_.orphans->remove_worker(process_->pid());
   end.used = process_->used();
+  end.was_oom = was_oom_kill(end.how.signal, was_asked_ || !fault_.empty(), oom_before_, oom_after_);
+  if (memory_peak_) end.used.peak_memory = *memory_peak_;
   end.was_asked = was_asked_;
   end.final = is_unfit_;
   if (!was_asked_ || !was_ready_) end.printed = read_after_crash(road_->page(), out_read_.get(), err_read_.get());
@@ -217,6 +236,7 @@ worker_end supervisor::describe_end() {
   } else {
     end.reason = was_ready_ ? describe(end.how) : start_failure_text(end.how, end.printed);
   }
+  if (end.was_oom) end.reason += ", by the kernel, which had no memory left for it";
   return end;
 }
 

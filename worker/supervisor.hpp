@@ -12,8 +12,10 @@
 #include "net/task_group.hpp"
 #include "worker/argument_arena.hpp"
 #include "worker/crash_note.hpp"
+#include "worker/cgroup.hpp"
 #include "worker/dispatch_tables.hpp"
 #include "worker/job_directory.hpp"
+#include "worker/oom.hpp"
 #include "worker/orphans.hpp"
 #include "worker/output.hpp"
 #include "worker/pool.hpp"
@@ -28,6 +30,7 @@ struct worker_end {
   exit_state how = {};
   bool final = false;      ///< the image can never run here
   bool was_asked = false;  ///< we ended it
+  bool was_oom = false;    ///< the kernel ended it for want of memory
   process_usage used = {};
   int pid = 0;
   printed_text printed = {};  ///< by the job that was running, or before it was ready
@@ -68,6 +71,7 @@ class supervisor final : private road_events {
   /// SIGTERM to it and all below it, SIGKILL after `grace`.
   void terminate(duration grace);
   void kill();
+  /// Of all its processes together, 0 = none. False if no memory controller is delegated here.
   /// It did what no worker does.
   void break_off(const std::string& what);
 
@@ -83,7 +87,9 @@ class supervisor final : private road_events {
   void start();
   net::awaitable<void> wait_exit();
   net::awaitable<void> end_orphans();
+  net::awaitable<void> end_cgroup();
   net::awaitable<void> remove_directory();
+  oom_sample sample() const { return sample_oom(cgroup_ ? cgroup_->memory_events() : std::string()); }
   net::awaitable<void> kill_after(duration grace);
   worker_end could_not_start(const std::system_error& e) const;
   worker_end describe_end();
@@ -99,6 +105,9 @@ class supervisor final : private road_events {
   std::unique_ptr<worker::road> road_;
   std::optional<process> process_;
   std::optional<job_directory> directory_;
+  std::optional<worker_cgroup> cgroup_;
+  oom_sample oom_before_, oom_after_;
+  std::optional<std::uint64_t> memory_peak_;
   std::string mark_;  ///< of everything its jobs start
   code::descriptor out_read_, err_read_;
   bool was_ready_ = false;
