@@ -71,7 +71,6 @@ class supervisor final : private road_events {
   /// SIGTERM to it and all below it, SIGKILL after `grace`.
   void terminate(duration grace);
   void kill();
-  /// Of all its processes together, 0 = none. False if no memory controller is delegated here.
   /// It did what no worker does.
   void break_off(const std::string& what);
 
