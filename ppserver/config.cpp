@@ -189,7 +189,7 @@ void add_isolation_options(CLI::App& app, raw_options& o) {
 
 void add_place_options(CLI::App& app, raw_options& o) {
   app.add_option("--job-dir", o.settings.job_root, "Where workers have their private directories; made if missing")
-      ->default_str("${TMPDIR:-/tmp}/pp-jobs-UID")
+      ->default_str("CACHE-DIR/jobs-HOST")
       ->type_name("PATH");
   app.add_option("--cgroup", o.settings.use_cgroup, "Give each worker a cgroup where this is permitted: auto, or off")
       ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"auto", true}, {"off", false}}))
@@ -293,7 +293,7 @@ config finished(raw_options& o) {
   config s = std::move(o.settings);
   if (s.name.empty()) s.name = default_name();
   if (s.cache_directory.empty()) s.cache_directory = default_cache_directory();
-  if (s.job_root.empty()) s.job_root = worker::default_job_root();
+  if (s.job_root.empty()) s.job_root = worker::default_job_root(s.cache_directory, s.job_user);
   if (s.cache_directory.empty())
     throw CLI::ValidationError("there is no home directory for the cache: give one with --cache-dir");
   if (o.dead_ms <= 2 * o.heartbeat_ms) throw CLI::ValidationError("--dead-after must be more than twice --heartbeat");

@@ -104,7 +104,7 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
       self_(make_identity(settings_)),
       where_(choose_interfaces(settings_, keys)),
       programs_({settings_.cache_directory, settings_.cache_bytes}),
-      directories_(std::make_shared<worker::job_directories>(settings_.job_root, to_hex(self_.boot))),
+      directories_(std::make_shared<worker::job_directories>(settings_.job_root, to_hex(self_.boot), launch_.user)),
       shares_(settings_.workers),
       listener_(io.get_executor(), where_.listen_addresses(), settings_.port, where_.everything()),
       door_({self_.id, self_.boot}, keys_, door_limits),
@@ -172,9 +172,10 @@ void node::start() {
     log::info("cgroup", {{"status", status}});
   }
   jobs_ = std::make_unique<worker::pool>(io_.get_executor(), options);
-  around_ = std::make_unique<surroundings>(
-      surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); },
-                   [this](std::chrono::milliseconds limit) { drain(limit); }, drain_limit_});
+  around_ = std::make_unique<surroundings>(surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_,
+                                                        [this] { return to_json(numbers()); },
+                                                        [this](std::chrono::milliseconds limit) { drain(limit); },
+                                                        drain_limit_, static_cast<std::uint8_t>(isolation_.level)});
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(number);
   tasks_.spawn("watch signals", watch_signals());
   if (settings_.idle_timeout.count() > 0) tasks_.spawn("watch idleness", watch_idleness());

@@ -49,6 +49,7 @@ worker::launch_settings launch_settings_of(const config& settings, const std::st
   out.nice = settings.nice;
   out.protected_paths = auth::places_of_keys(key_origin);
   out.protected_paths.push_back(settings.cache_directory);
+  out.protected_paths.push_back(settings.job_root);
   if (!settings.job_user.empty()) out.user = find_job_user(settings.job_user);
   return out;
 }

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <system_error>
 #include <thread>
 
@@ -31,11 +30,14 @@ constexpr auto patience_with_former_jobs = std::chrono::seconds(2);
   throw error(errc::bad_option, "the job directory " + root.string() + " " + why);
 }
 
-code::descriptor open_root(const std::filesystem::path& root) {
+/// Others may pass through, if a job user is to reach what is his, but never look.
+code::descriptor open_root(const std::filesystem::path& root, bool is_passed_through) {
   auto fd = code::open_private_directory(root);
   if (!fd) refuse(root, "cannot be made, as the disk is full or read-only: name another one with --job-dir");
   struct stat about;
-  if (::fstat(fd.get(), &about) != 0 || (about.st_mode & 077U) != 0)
+  if (is_passed_through) ::fchmod(fd.get(), 0711);
+  const auto forbidden = is_passed_through ? 066U : 077U;
+  if (::fstat(fd.get(), &about) != 0 || (about.st_mode & forbidden) != 0)
     refuse(root, "can be read by others: run chmod 700 " + root.string() + ", or name another one with --job-dir");
   return fd;
 }
@@ -73,12 +75,23 @@ std::size_t end_processes_of(const std::string& directory) {
 
 }  // namespace
 
-job_directories::job_directories(const std::filesystem::path& root, const std::string& boot)
-    : root_(open_root(root)), root_path_(std::filesystem::canonical(root)), path_(root_path_ / boot), boot_(boot) {
+job_directories::job_directories(const std::filesystem::path& root, const std::string& boot,
+                                 const std::optional<job_user>& user)
+    : root_(open_root(root, user.has_value())),
+      root_path_(std::filesystem::canonical(root)),
+      path_(root_path_ / boot),
+      boot_(boot),
+      user_(user) {
   sweep();
   take_mark();
   self_ = code::open_subdirectory(root_.get(), boot_);
   if (!self_) refuse(path_, "cannot be made: " + std::generic_category().message(errno));
+  if (user_) ::fchmod(self_.get(), 0711);
+}
+
+void job_directories::hand_over(int directory) const {
+  if (user_ && ::fchown(directory, user_->uid, user_->gid) != 0)
+    throw std::system_error(errno, std::generic_category(), "cannot give a job directory to " + user_->name);
 }
 
 job_directories::~job_directories() {
@@ -128,12 +141,14 @@ job_directory::job_directory(std::shared_ptr<job_directories> in)
     : in_(std::move(in)), name_(std::to_string(in_->next_number())) {
   self_ = code::open_subdirectory(in_->fd(), name_);
   if (!self_) throw std::system_error(errno, std::generic_category(), "cannot make the job directory " + path());
+  in_->hand_over(self_.get());
 }
 
-std::string default_job_root() {
-  const char* given = std::getenv("TMPDIR");
-  const std::string base = given != nullptr && *given == '/' ? given : "/tmp";
-  return base + "/pp-jobs-" + std::to_string(::geteuid());
+std::string default_job_root(const std::string& cache_directory, const std::string& job_user) {
+  if (!job_user.empty()) return "/var/tmp/pp-jobs-" + job_user;
+  char host[256] = "";
+  if (::gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') return cache_directory + "/jobs";
+  return cache_directory + "/jobs-" + host;
 }
 
 }  // namespace pp::worker

@@ -11,10 +11,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "code/descriptor.hpp"
+#include "worker/isolation.hpp"
 #include "worker/tree_removal.hpp"
 
 namespace pp::worker {
@@ -23,8 +25,9 @@ namespace pp::worker {
 class job_directories {
  public:
   /// Opens or makes `root`, cleans up after dead nodes, and makes this node's own directory. `boot`: 32 hexadecimal
-  /// digits. Throws pp::error in words: a root that is a link, belongs to others or can be read by them.
-  job_directories(const std::filesystem::path& root, const std::string& boot);
+  /// digits. Workers' directories belong to `user` if there is one, who may then pass through those above. Throws
+  /// pp::error in words: a root that is a link, belongs to others or can be read by them.
+  job_directories(const std::filesystem::path& root, const std::string& boot, const std::optional<job_user>& user = {});
   job_directories(const job_directories&) = delete;
   job_directories& operator=(const job_directories&) = delete;
   /// Removes what is left.
@@ -33,6 +36,8 @@ class job_directories {
   int fd() const { return self_.get(); }
   const std::filesystem::path& path() const { return path_; }
   std::uint64_t next_number() { return ++last_number_; }
+  /// Gives a worker's directory to the user that it runs as. Throws std::system_error.
+  void hand_over(int directory) const;
   /// Boots of dead nodes whose directories were found and removed.
   const std::vector<std::string>& swept() const { return swept_; }
 
@@ -44,6 +49,7 @@ class job_directories {
   code::descriptor root_, mark_, self_;
   std::filesystem::path root_path_, path_;
   std::string boot_;
+  std::optional<job_user> user_;
   std::uint64_t last_number_ = 0;
   std::vector<std::string> swept_;
 };
@@ -65,7 +71,8 @@ class job_directory {
   code::descriptor self_;
 };
 
-/// ${TMPDIR:-/tmp}/pp-jobs-<uid>
-std::string default_job_root();
+/// <cache>/jobs-<host>: what protects the cache protects them, and hosts that share a home do not meet there. For a job
+/// user, who cannot pass through the cache: /var/tmp/pp-jobs-<job user>.
+std::string default_job_root(const std::string& cache_directory, const std::string& job_user);
 
 }  // namespace pp::worker

@@ -73,7 +73,7 @@ struct pool_options {
   std::shared_ptr<job_directories> directories;  ///< of a node; none: workers work where this process does
   unsigned restart_limit = 1000;  ///< deaths of a program's workers within restart_window; one more makes it unfit
   duration restart_window = std::chrono::hours(1);
-  std::uint64_t memory_limit = 0;  ///< bytes that a worker and its descendants may use, 0 = no limit
+  std::uint64_t memory_limit = 0;                ///< bytes that a worker and its descendants may use, 0 = no limit
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
   launch_settings launch = {};                   ///< what workers may touch, and as whom
 };

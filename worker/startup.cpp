@@ -18,8 +18,8 @@
 
 #include "base/block_pool.hpp"
 #include "code/image.hpp"
-#include "worker/first_process.hpp"
 #include "worker/crash_note.hpp"
+#include "worker/first_process.hpp"
 #include "worker/process_tree.hpp"
 #include "worker/runner.hpp"
 #include "worker/worker_ring.hpp"

@@ -108,8 +108,8 @@ void supervisor::start() {
   oom_before_ = sample();
   plan.directory = directory_ ? directory_->fd() : -1;
   const auto* user = options_.launch.user ? &*options_.launch.user : nullptr;
-  const environment_plan environment{options_.pass_environment, image.library_path, plan.ends.is_ring(), user,
-                                     temporary, mark_};
+  const environment_plan environment{
+      options_.pass_environment, image.library_path, plan.ends.is_ring(), user, temporary, mark_};
   plan.environment = worker_environment(own_environment(), environment, ::getpid());
   plan.out_write = out.write.get();
   plan.err_write = err.write.get();

@@ -25,15 +25,15 @@ class lab {
  public:
   explicit lab(const lab_options& o = {})
       : settings_(make_settings(o)),
-        jobs_(std::make_unique<worker::pool>(context_.get_executor(),
-                                             worker::pool_options{.slots = 2, .pass_environment = {}})),
+        jobs_(std::make_unique<worker::pool>(context_.get_executor(), two_slots())),
         programs_({directory_ / "cache", settings_.cache_bytes}),
         around_{context_.get_executor(),
                 *jobs_,
                 programs_,
                 shares_,
                 settings_,
-                [] { return std::string("{\"name\":\"lab\"}"); }} {
+                [] { return std::string("{\"name\":\"lab\"}"); },
+                [](std::chrono::milliseconds) {}} {
     test::stream_pair pair(context_, nullptr);
     auth::proved_client who;
     who.key_name = "alice";
@@ -106,6 +106,11 @@ class lab {
   bool is_over() const { return session_ended_ && client_ended_; }
 
  private:
+  static worker::pool_options two_slots() {
+    worker::pool_options o;
+    o.slots = 2;
+    return o;
+  }
   static config make_settings(const lab_options& o) {
     config s;
     s.name = "lab";

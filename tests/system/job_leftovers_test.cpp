@@ -19,7 +19,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path job_root(const cluster& c) { return c.directory() / "tmp" / ("pp-jobs-" + std::to_string(geteuid())); }
+/// Of all nodes here.
+fs::path job_root(const cluster& c) { return fs::path(c.environment().at("XDG_CACHE_HOME")) / "jobs"; }
+/// One of several that share it, as nodes of one user on one machine do.
+std::unique_ptr<node> start_node(const cluster& c, const std::string& name, unsigned workers) {
+  node::parameters p;
+  p.name = name;
+  p.workers = workers;
+  p.extra = {"--job-dir", job_root(c).string()};
+  return c.start_node(p);
+}
 
 void note_pid(const std::string& file) {
   const auto text = std::to_string(getpid()) + "\n";
@@ -116,7 +125,7 @@ child_process::parameters program_with_trace(const cluster& c, const std::string
 
 TEST(JobLeftovers, AHangThatHidesAndIgnoresSigtermGoesWithItsClient) {
   const cluster c;
-  const auto n = c.start_node("node-a", 1);
+  const auto n = start_node(c, "node-a", 1);
   const auto trace = c.directory() / "trace";
   child_process program(program_with_trace(c, "leftovers_hang", trace));
   ASSERT_TRUE(wait_until([&] { return pids_in(trace).size() == 2; })) << program.err();
@@ -127,7 +136,7 @@ TEST(JobLeftovers, AHangThatHidesAndIgnoresSigtermGoesWithItsClient) {
 
 TEST(JobLeftovers, AWorkerThatIsKilledTakesHiddenChildrenAlong) {
   const cluster c;
-  const auto n = c.start_node("node-a", 1);
+  const auto n = start_node(c, "node-a", 1);
   const auto trace = c.directory() / "trace";
   auto options = c.client_options();
   options.attempts = 1;
@@ -141,7 +150,7 @@ TEST(JobLeftovers, AWorkerThatIsKilledTakesHiddenChildrenAlong) {
 
 TEST(JobLeftovers, ACrashedWorkersHiddenChildrenEndBeforeTheJobFails) {
   const cluster c;
-  const auto n = c.start_node("node-a", 1);
+  const auto n = start_node(c, "node-a", 1);
   const auto trace = c.directory() / "trace";
   client own(c.client_options());
   EXPECT_THROW(own.submit(hide_and_crash, trace.string()).get(), job_error);
@@ -169,7 +178,7 @@ TEST(JobLeftovers, ALocalWorkersHiddenChildrenEndToo) {
 
 TEST(JobLeftovers, EachJobStartsInAnEmptyDirectoryThatIsItsTmpdir) {
   const cluster c;
-  const auto n = c.start_node("node-a", 1);
+  const auto n = start_node(c, "node-a", 1);
   {
     client own(c.client_options());
     for (int i = 0; i < 20; ++i) {
@@ -188,8 +197,8 @@ TEST(JobLeftovers, EachJobStartsInAnEmptyDirectoryThatIsItsTmpdir) {
 
 TEST(JobLeftovers, ANodeEndsTheOrphansOfItsFormerSelfAndLeavesASiblingAlone) {
   const cluster c;
-  auto former = c.start_node("former", 1);
-  const auto sibling = c.start_node("sibling", 1);
+  auto former = start_node(c, "former", 1);
+  const auto sibling = start_node(c, "sibling", 1);
   const auto trace = c.directory() / "trace", kept = c.directory() / "kept";
   client own(c.client_options());
   ASSERT_TRUE(has_nodes(own, 2));
@@ -202,7 +211,7 @@ TEST(JobLeftovers, ANodeEndsTheOrphansOfItsFormerSelfAndLeavesASiblingAlone) {
   ASSERT_EQ(of_sibling.size(), 2U);
   ASSERT_EQ(of_former.size(), 2U);
   former->kill();
-  former = c.start_node("former", 1);
+  former = start_node(c, "former", 1);
   EXPECT_TRUE(wait_until_gone(of_former));
   for (const auto pid : of_sibling) EXPECT_TRUE(is_alive(pid));
   EXPECT_NE(former->log().find("swept"), std::string::npos) << former->log();
@@ -214,7 +223,7 @@ TEST(JobLeftovers, ANodeEndsTheOrphansOfItsFormerSelfAndLeavesASiblingAlone) {
 
 TEST(JobLeftovers, NothingIsLeftOfClientsThatAreKilledUnderLoad) {
   const cluster c;
-  const auto n = c.start_node("node-a", 2);
+  const auto n = start_node(c, "node-a", 2);
   const auto trace = c.directory() / "trace";
   const int rounds = is_sanitized ? 10 : 100;
   for (int i = 0; i < rounds; ++i) {
