@@ -45,3 +45,12 @@ add_library(pp_private INTERFACE)
 target_link_libraries(pp_private INTERFACE pp_warnings)
 target_include_directories(pp_private INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(pp_private INTERFACE PP_VERSION="${PROJECT_VERSION}")
+
+# pp_precompile(TARGET header…): what all files of a target include is read once, in builds with sanitizers only: those are most
+# of the time of tools/test, and the optimised build finds includes that are missing.
+function(pp_precompile target)
+  if(PP_SANITIZE)
+    target_precompile_headers(${target} PRIVATE <algorithm> <chrono> <functional> <map> <memory> <optional> <string> <vector>
+                              ${ARGN})
+  endif()
+endfunction()

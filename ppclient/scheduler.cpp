@@ -193,6 +193,7 @@ void scheduler::on_submit(job_slot id, const job_kind& kind, const job_rules& ru
   if (id >= jobs_.size()) jobs_.resize(id + 1);  // grows as a vector does, and touches no page before its time
   job_entry& j = jobs_[id];
   PP_ASSERT(j.state == job_state::finished);
+  if (j.avoid != none) crashed_on_.erase(id);
   j = job_entry{};
   j.kind = class_for(kind);
   j.most_starts = static_cast<std::uint16_t>(rules.attempts != 0 ? rules.attempts : attempts_);
@@ -276,6 +277,7 @@ scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint1
   }
   if (what == outcome::crashed && ++j.crashes < j.most_starts && !j.at_most_once) {
     ++counters_.retried;
+    crashed_on_[id].push_back(from);
     return give_up_place(id, from);
   }
   if (j.has_other) forget_other(id);

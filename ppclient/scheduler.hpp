@@ -194,6 +194,7 @@ class scheduler {
   bool is_fit(node_index node, const job_kind& what) const;
   bool has_other_node(const job_kind& what, node_index avoid) const;
   node_index least_loaded(const job_kind& what, node_index avoid) const;
+  node_index best_after_crash(job_slot id, const job_kind& what) const;
   node_index first_open(const job_kind& what, node_index but, bool only_idle) const;
   node_index first_open_of(const constraint& c, const job_kind& what, node_index but, bool only_idle) const;
   class_index class_for(const job_kind& what);
@@ -224,7 +225,8 @@ class scheduler {
   void remove(list& l, job_slot id);
 
   unsigned attempts_;
-  std::vector<job_entry> jobs_;  ///< by slot of the record
+  std::vector<job_entry> jobs_;                                       ///< by slot of the record
+  std::unordered_map<job_slot, std::vector<node_index>> crashed_on_;  ///< of jobs that avoid nodes
   std::vector<node_entry> nodes_;
   std::vector<node_index> alive_;
   // What decide() asks about all nodes, kept by refresh() at each change of one.

@@ -41,6 +41,19 @@ scheduler::node_index scheduler::least_loaded(const job_kind& what, node_index a
   return can_take && !has_other_node(what, avoid) ? avoid : none;
 }
 
+/// A node on which its worker did not die yet, even if it must be waited for; then any but the last one.
+scheduler::node_index scheduler::best_after_crash(job_slot id, const job_kind& what) const {
+  const auto& crashed = crashed_on_.at(id);
+  const auto is_new = [&](node_index i) {
+    return std::find(crashed.begin(), crashed.end(), i) == crashed.end() && is_fit(i, what);
+  };
+  const auto best = open_.first_of(is_new);
+  if (best != none) return best;
+  const bool may_wait =
+      std::any_of(alive_.begin(), alive_.end(), [&](node_index i) { return may_take(nodes_[i]) && is_new(i); });
+  return may_wait ? none : least_loaded(what, jobs_[id].avoid);
+}
+
 bool scheduler::has_other_node(const job_kind& what, node_index avoid) const {
   return std::any_of(alive_.begin(), alive_.end(),
                      [&](node_index i) { return i != avoid && may_take(nodes_[i]) && is_fit(i, what); });
@@ -102,7 +115,7 @@ bool scheduler::serve_class(class_index kind, std::vector<action>& out, std::siz
   bool any = false;
   for (auto id = classes_[kind].queue.first; id != none && out.size() < end;) {
     const auto next = jobs_[id].next;
-    const auto to = least_loaded(what, jobs_[id].avoid);
+    const auto to = jobs_[id].avoid == none ? least_loaded(what, none) : best_after_crash(id, what);
     if (to != none) {
       send(id, to, out);
       any = true;

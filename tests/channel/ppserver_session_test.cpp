@@ -33,7 +33,8 @@ class lab {
                 shares_,
                 settings_,
                 [] { return std::string("{\"name\":\"lab\"}"); },
-                [](std::chrono::milliseconds) {}} {
+                [](std::chrono::milliseconds) {},
+                settings_.drain_timeout} {
     test::stream_pair pair(context_, nullptr);
     auth::proved_client who;
     who.key_name = "alice";

@@ -1,6 +1,7 @@
 #include "ppclient/scheduler.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <gtest/gtest.h>
 
@@ -150,6 +151,21 @@ TEST(Scheduler, ACrashedJobGoesToAnotherNodeAndFailsAfterTheLastAttempt) {
   ASSERT_EQ(sent[0].node, a);
   EXPECT_EQ(l.result(sent[0], outcome::crashed), verdict::deliver);
   EXPECT_EQ(l.s.crashes(0), 3U);
+}
+
+TEST(Scheduler, ACrashedJobGoesToEachOtherNodeBeforeItGoesToOneAgain) {
+  lab l(4);
+  std::set<std::uint32_t> nodes;
+  for (int i = 0; i < 3; ++i) l.node(1, 1);
+  l.submit(1);
+  for (int i = 0; i < 3; ++i) {
+    const auto sent = l.decide();
+    ASSERT_EQ(sent.size(), 1U);
+    nodes.insert(sent[0].node);
+    EXPECT_EQ(l.result(sent[0], outcome::crashed), verdict::again);
+  }
+  EXPECT_EQ(nodes.size(), 3U);
+  EXPECT_EQ(l.decide().size(), 1U) << "all three had it: once more where it was not last";
 }
 
 TEST(Scheduler, ACrashedJobWaitsForAnotherNodeRatherThanTakeTheSame) {
