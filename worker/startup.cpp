@@ -116,6 +116,7 @@ void serve(bool has_ring) {
   output_capture output(control.page(), made_private(worker_stdout_fd), made_private(worker_stderr_fd));
   const auto code = own_image();
   note_crashes(control.page().crash, *code);
+  take_signals_of_first_process();  // those that are left
   auto traces = job_traces::of_this_process();
   runner jobs(road, control, output, *code);
   jobs.clean_with(traces);
@@ -149,7 +150,6 @@ void run_worker(const worker_start& start) {
   die_with(start.node);
   ::close(worker_program_fd);
   restore_signals();
-  take_signals_of_first_process();
   ::prctl(PR_SET_NAME, "pp-worker");
   offer_to_oom_killer();
   warm_blocks().keep_at_most(kept_for_payloads);

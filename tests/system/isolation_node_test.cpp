@@ -23,6 +23,17 @@ int try_to_open(const std::string& path, int flags) {
 int try_to_kill(int pid) { return ::kill(pid, 0) == 0 ? 0 : errno; }
 int priority() { return ::getpriority(PRIO_PROCESS, 0); }
 
+int write_nowhere(volatile int* where) {
+  *where = 1;
+  return 0;
+}
+int crash() { return write_nowhere(reinterpret_cast<volatile int*>(8)); }
+/// In the working directory and by the name of TMPDIR, which must be the same.
+int use_own_directory() {
+  if (const int failed = try_to_open("here", O_WRONLY | O_CREAT); failed != 0) return failed;
+  return try_to_open(std::string(std::getenv("TMPDIR")) + "/here", O_RDONLY);
+}
+
 std::unique_ptr<node> start_isolated(const cluster& c, std::vector<std::string> extra) {
   node::parameters p;
   p.workers = 1;
@@ -102,6 +113,15 @@ TEST_P(PpserverIsolationLevel, HoldsInFullOrTheNodeDoesNotStart) {
   EXPECT_EQ(client.submit(try_to_open, std::string("/etc/passwd"), O_RDONLY).get(), 0);
   EXPECT_EQ(client.submit(try_to_open, c.keyring().string(), O_RDONLY).get(), EACCES);
   EXPECT_EQ(client.submit(try_to_open, (c.directory() / "made").string(), O_WRONLY | O_CREAT).get(), EACCES);
+  EXPECT_EQ(client.submit(use_own_directory).get(), 0);
+  try {
+    client.submit({.attempts = 1}, crash).get();
+    FAIL() << "nothing was thrown";
+  } catch (const pp::job_error& e) {
+    EXPECT_EQ(e.signal(), SIGSEGV);
+    EXPECT_FALSE(e.job()->stack.empty()) << e.report();
+  }
+  EXPECT_EQ(client.submit(use_own_directory).get(), 0);
   EXPECT_EQ(statistics_of(*n)["isolation"]["level"], level);
   const auto workers = n->workers();
   EXPECT_FALSE(workers.empty());
@@ -126,6 +146,7 @@ TEST(PpserverJobUser, IsWhoJobsRunAsOrRefusedToOrdinaryUsers) {
   pp::client client(c.client_options());
   EXPECT_NE(client.submit([] { return static_cast<unsigned>(::getuid()); }).get(), 0U);
   EXPECT_EQ(client.submit([] { return std::string(std::getenv("USER")); }).get(), "nobody");
+  EXPECT_EQ(client.submit(use_own_directory).get(), 0);
   EXPECT_EQ(client.submit(try_to_open, c.keyring().string(), O_RDONLY).get(), EACCES);
 }
 
