@@ -193,7 +193,7 @@ void scheduler::on_submit(job_slot id, const job_kind& kind, const job_rules& ru
   if (id >= jobs_.size()) jobs_.resize(id + 1);  // grows as a vector does, and touches no page before its time
   job_entry& j = jobs_[id];
   PP_ASSERT(j.state == job_state::finished);
-  if (j.avoid != none) crashed_on_.erase(id);
+  if (j.has_crashed) crashed_on_.erase(id);
   j = job_entry{};
   j.kind = class_for(kind);
   j.most_starts = static_cast<std::uint16_t>(rules.attempts != 0 ? rules.attempts : attempts_);
@@ -273,12 +273,13 @@ scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint1
   leave_node(id);
   if (what == outcome::not_started) {
     ++(was_recalled ? counters_.recalled : counters_.rescheduled);
-    return give_up_place(id, j.avoid);
+    return give_up_place(id);
   }
   if (what == outcome::crashed && ++j.crashes < j.most_starts && !j.at_most_once) {
     ++counters_.retried;
     crashed_on_[id].push_back(from);
-    return give_up_place(id, from);
+    j.has_crashed = true;
+    return give_up_place(id);
   }
   if (j.has_other) forget_other(id);
   j.state = job_state::finished;
@@ -294,8 +295,7 @@ void scheduler::on_stray_result(node_index node, unsigned credit) {
 }
 
 // Its present place is gone without a result.
-scheduler::verdict scheduler::give_up_place(job_slot id, node_index avoid) {
-  jobs_[id].avoid = avoid;
+scheduler::verdict scheduler::give_up_place(job_slot id) {
   jobs_[id].has_other ? promote_other(id) : queue_front(id);
   return verdict::again;
 }

@@ -141,12 +141,11 @@ class scheduler {
 
  private:
   enum class job_state : std::uint8_t { finished, queued, in_flight };
-  // 28 bytes beside each record: the lists are intrusive so that no job costs an allocation.
+  // 24 bytes beside each record: the lists are intrusive so that no job costs an allocation.
   struct job_entry {
     std::uint32_t next = none, previous = none;
     node_index node = none;
-    node_index avoid = none;  ///< the node on which its worker died last
-    class_index kind = 0;
+      class_index kind = 0;
     std::uint16_t attempt = 0;
     std::uint16_t crashes = 0;
     std::uint16_t most_starts = 0;
@@ -155,9 +154,10 @@ class scheduler {
     bool is_coming_back : 1 = false;  ///< counted in recalls
     bool at_most_once : 1 = false;
     bool idempotent : 1 = false;
-    bool has_other : 1 = false;  ///< it is at another place too, see others_
+    bool has_other : 1 = false;    ///< it is at another place too, see others_
+    bool has_crashed : 1 = false;  ///< see crashed_on_
   };
-  static_assert(sizeof(job_entry) == 28);
+  static_assert(sizeof(job_entry) == 24);
   /// The first place of a job that was sent elsewhere because its node was silent. It is a ghost there.
   struct other_place {
     node_index node = none;
@@ -203,7 +203,7 @@ class scheduler {
   bool serve_class(class_index kind, std::vector<action>& out, std::size_t end, bool only_one);
   bool is_here(const job_entry& j, node_index node, std::uint16_t attempt, outcome what) const;
   verdict on_result_of_other(job_slot id, node_index from, std::uint16_t attempt, outcome what);
-  verdict give_up_place(job_slot id, node_index avoid);
+  verdict give_up_place(job_slot id);
   void promote_other(job_slot id);
   void forget_other(job_slot id);
   void leave_ghost(job_slot id);
@@ -226,7 +226,7 @@ class scheduler {
 
   unsigned attempts_;
   std::vector<job_entry> jobs_;                                       ///< by slot of the record
-  std::unordered_map<job_slot, std::vector<node_index>> crashed_on_;  ///< of jobs that avoid nodes
+  std::unordered_map<job_slot, std::vector<node_index>> crashed_on_;  ///< where its workers died, the last one last
   std::vector<node_entry> nodes_;
   std::vector<node_index> alive_;
   // What decide() asks about all nodes, kept by refresh() at each change of one.

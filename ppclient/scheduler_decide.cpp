@@ -51,7 +51,7 @@ scheduler::node_index scheduler::best_after_crash(job_slot id, const job_kind& w
   if (best != none) return best;
   const bool may_wait =
       std::any_of(alive_.begin(), alive_.end(), [&](node_index i) { return may_take(nodes_[i]) && is_new(i); });
-  return may_wait ? none : least_loaded(what, jobs_[id].avoid);
+  return may_wait ? none : least_loaded(what, crashed.back());
 }
 
 bool scheduler::has_other_node(const job_kind& what, node_index avoid) const {
@@ -115,12 +115,12 @@ bool scheduler::serve_class(class_index kind, std::vector<action>& out, std::siz
   bool any = false;
   for (auto id = classes_[kind].queue.first; id != none && out.size() < end;) {
     const auto next = jobs_[id].next;
-    const auto to = jobs_[id].avoid == none ? least_loaded(what, none) : best_after_crash(id, what);
+    const auto to = jobs_[id].has_crashed ? best_after_crash(id, what) : least_loaded(what, none);
     if (to != none) {
       send(id, to, out);
       any = true;
       if (only_one) break;
-    } else if (jobs_[id].avoid == none) {
+    } else if (!jobs_[id].has_crashed) {
       break;  // no room for any job of this class; one that avoids a node must not block those behind it
     }
     id = next;
@@ -145,7 +145,7 @@ void scheduler::recall_for_idle(std::vector<action>& out, std::size_t limit) {
 
 // Without this a job that only its present node can run would be asked back and sent there again for ever.
 bool scheduler::may_run_idle(const job_entry& j) const {
-  return j.avoid == none && !j.has_other && first_open(classes_[j.kind].what, j.node, true) != none;
+  return !j.has_crashed && !j.has_other && first_open(classes_[j.kind].what, j.node, true) != none;
 }
 
 std::uint32_t scheduler::recall_from(node_index from, std::uint32_t wanted, std::vector<action>& out) {
