@@ -22,11 +22,12 @@ namespace fs = std::filesystem;
 /// Of all nodes here.
 fs::path job_root(const cluster& c) { return fs::path(c.environment().at("XDG_CACHE_HOME")) / "jobs"; }
 /// One of several that share it, as nodes of one user on one machine do.
-std::unique_ptr<node> start_node(const cluster& c, const std::string& name, unsigned workers) {
+std::unique_ptr<node> start_node(const cluster& c, const std::string& name, unsigned workers,
+                                 const std::string& isolation = "basic") {
   node::parameters p;
   p.name = name;
   p.workers = workers;
-  p.extra = {"--job-dir", job_root(c).string()};
+  p.extra = {"--job-dir", job_root(c).string(), "--isolate", isolation};
   return c.start_node(p);
 }
 
@@ -176,13 +177,16 @@ TEST(JobLeftovers, ALocalWorkersHiddenChildrenEndToo) {
   EXPECT_TRUE(wait_until_gone(pids_in(trace))) << "what an orderly worker leaves ends with it";
 }
 
-TEST(JobLeftovers, EachJobStartsInAnEmptyDirectoryThatIsItsTmpdir) {
+class JobDirectoryInUse : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(JobDirectoryInUse, IsEmptyWhenAJobStartsAndIsItsTmpdir) {
   const cluster c;
-  const auto n = start_node(c, "node-a", 1);
+  const auto n = start_node(c, "node-a", 1, GetParam());
+  const bool may_remove_it = std::string(GetParam()) == "none";
   {
     client own(c.client_options());
     for (int i = 0; i < 20; ++i) {
-      own.submit(i % 5 == 4 ? remove_own_directory : litter).get();
+      own.submit(may_remove_it && i % 5 == 4 ? remove_own_directory : litter).get();
       const auto seen = own.submit(look_around).get();
       EXPECT_EQ(seen.directory, seen.temporary);
       EXPECT_EQ(fs::path(seen.directory).parent_path().parent_path(), fs::canonical(job_root(c)));
@@ -194,6 +198,9 @@ TEST(JobLeftovers, EachJobStartsInAnEmptyDirectoryThatIsItsTmpdir) {
   ASSERT_TRUE(n->process().wait());
   EXPECT_EQ(files_below(job_root(c)), std::vector<std::string>());
 }
+
+INSTANTIATE_TEST_SUITE_P(Isolation, JobDirectoryInUse, ::testing::Values("none", "basic", "landlock"),
+                         [](const auto& level) { return std::string(level.param); });
 
 TEST(JobLeftovers, ANodeEndsTheOrphansOfItsFormerSelfAndLeavesASiblingAlone) {
   const cluster c;
