@@ -15,6 +15,9 @@ class byte_stream {
   virtual awaitable<std::size_t> read_some(mutable_byte_view to) = 0;
   /// All of `first`, then all of `second`, in as few system calls as possible; or throws system_error.
   virtual awaitable<void> write(byte_view first, byte_view second) = 0;
+  /// Nothing more will be written; reading goes on. close() while the peer still sends could make the kernel throw away
+  /// what the peer has not read yet. Streams that cannot do this end both directions.
+  virtual void finish_writing() noexcept { close(); }
   /// Ends both directions at once; pending operations fail.
   virtual void close() noexcept = 0;
   virtual executor get_executor() = 0;

@@ -89,6 +89,8 @@ class channel {
   awaitable<void> flush();
   /// Ends run() with operation_aborted at its next step; what is queued is lost.
   void close() noexcept;
+  /// After flush(): the peer finds the end of the stream behind what was sent; what it still sends is read.
+  void finish_writing() noexcept { stream_->finish_writing(); }
   bool is_closed() const { return closed_; }
 
   /// When the last byte came in: what decides whether the peer is alive.

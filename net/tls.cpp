@@ -239,6 +239,11 @@ tls_stream::tls_stream(tcp::socket socket, const tls_context& context, bool is_s
 
 tls_stream::~tls_stream() = default;
 
+void tls_stream::finish_writing() noexcept {
+  error_code ignored;
+  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
 void tls_stream::close() noexcept {
   error_code ignored;
   socket_.close(ignored);

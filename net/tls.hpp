@@ -51,6 +51,7 @@ class tls_stream final : public byte_stream {
 
   awaitable<std::size_t> read_some(mutable_byte_view to) override;
   awaitable<void> write(byte_view first, byte_view second) override;
+  void finish_writing() noexcept override;
   void close() noexcept override;
   executor get_executor() override { return socket_.get_executor(); }
 

@@ -167,7 +167,7 @@ void link::end_connection() {
   wanted_.clear();
   pings_.clear();
   stats_queries_.clear();
-  on_drain_answer_ = {};
+  answer_drain("its connection ended before it answered");
   if (was_ready) owner_.on_link_lost(*this);
   if (was_ready) back_off_ = {};
   const auto longest = state_ == link_state::refused ? refused_back_off : longest_back_off;

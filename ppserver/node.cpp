@@ -187,7 +187,7 @@ void node::start() {
 
 void node::say_isolation() const {
   warn_about(launch_);
-  log::info("isolation", {{"level", name_of(isolation_.level)}, {"text", isolation_.text}});
+  log::info("isolation", {{"reached", name_of(isolation_.level)}, {"text", isolation_.text}});
 }
 
 // Other programs wait for this line, so it is written whatever the log level.

@@ -253,6 +253,7 @@ void session::send_correction() {
 // --- what the pool and the images say --------------------------------------------------------------------------------
 
 void session::on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) {
+  if (has_said_all_) return;
   const auto code = load_big_endian<std::uint16_t>(payload.view.data() + 2);
   if (code == wire::code_not_started) return give_back(job, attempt);
   ++jobs_done_;
@@ -349,6 +350,10 @@ net::awaitable<void> session::send_rest_and_close() {
   try {
     auto sent = channel_.flush();
     co_await net::with_deadline(std::move(sent), now() + farewell);
+    has_said_all_ = true;
+    channel_.finish_writing();
+    // It closes when it has read that, which ends this task; jobs that it sent meanwhile must not cost it our last words.
+    co_await net::sleep_for(farewell);
   } catch (const net::system_error&) {
     // It does not read any more; then it need not know.
   }

@@ -114,6 +114,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   std::uint64_t jobs_done_ = 0, jobs_returned_ = 0;
   std::uint32_t unread_ = 0;  ///< answers sent while the client does not read
   bool draining_ = false, leaving_ = false;
+  bool has_said_all_ = false;  ///< nothing more can be sent
   std::string reason_;  ///< why it ended, if somebody decided it
 };
 
