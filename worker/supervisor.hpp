@@ -11,8 +11,8 @@
 
 #include "net/task_group.hpp"
 #include "worker/argument_arena.hpp"
-#include "worker/crash_note.hpp"
 #include "worker/cgroup.hpp"
+#include "worker/crash_note.hpp"
 #include "worker/dispatch_tables.hpp"
 #include "worker/job_directory.hpp"
 #include "worker/oom.hpp"

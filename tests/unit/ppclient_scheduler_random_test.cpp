@@ -98,8 +98,8 @@ class chaos {
   }
   void submit() {
     for (unsigned n = below(10); n > 0; --n) {
-      const auto kind = below(6);
-      const scheduler::job_rules rules{below(4), kind == 0, kind < 3 && kind > 0};
+      const auto rule = below(6);
+      const scheduler::job_rules rules{below(4), rule == 0, rule < 3 && rule > 0};
       const auto constraint = below(3) == 0 ? below(constraints) : scheduler::none;
       const auto id = static_cast<std::uint32_t>(jobs_.size());
       jobs_.push_back({constraint, rules});
