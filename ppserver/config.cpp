@@ -12,9 +12,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "base/cpus.hpp"
-#include "worker/job_directory.hpp"
-#include "worker/usage.hpp"
+#include "ppserver/config_options.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -31,21 +29,6 @@ constexpr const char* statuses =
     "  78  bad configuration file, interface, cache directory or key\n"
     "Signals: SIGTERM, SIGINT finish running jobs and stop (twice: at once); SIGUSR1 prints statistics; SIGHUP reads the\n"
     "keyring again. More in docs/operations.md.";
-
-/// The numbers and words as the options give them, before they become a config.
-struct raw_options {
-  config settings;
-  std::string config_file;
-  std::vector<std::string> interfaces, broadcasts;
-  bool debug = false, automatic = false, recycle = false, no_discovery = false;
-  std::optional<std::string> pickle_protocol, socket_timeout;
-  unsigned workers = 0;
-  std::optional<std::uint64_t> memory;
-  std::vector<std::string> shares;
-  std::uint64_t restart_s = 3600;
-  std::uint64_t idle_s = 0, drain_s = 60, heartbeat_ms = 2000, dead_ms = 10000, spin_us = 100;
-  std::string log_level = "info", log_format = "text", isolate = "basic";
-};
 
 std::string first_of_list(const char* list) { return std::string(list).substr(0, std::string_view(list).find(':')); }
 
@@ -77,31 +60,6 @@ std::string check_name(const std::string& name) {
     if (c <= ' ' || c == 0x7f) return "a node's name has no spaces or control characters";
   }
   return {};
-}
-
-std::string check_variable(const std::string& name) {
-  if (name.empty() || name.find('=') != std::string::npos)
-    return "'" + name + "' is not the name of an environment variable";
-  if (name.rfind("PP_", 0) == 0) return name + " belongs to pp itself and never reaches a job";
-  return {};
-}
-
-/// KEYNAME=WEIGHT.
-std::pair<std::string, std::uint32_t> read_share(const std::string& text) {
-  const auto sign = text.rfind('=');
-  std::uint32_t weight = 0;
-  if (sign != std::string::npos && sign > 0) {
-    const auto number = text.substr(sign + 1);
-    const bool is_number =
-        !number.empty() && number.size() < 5 && number.find_first_not_of("0123456789") == number.npos;
-    weight = is_number ? static_cast<std::uint32_t>(std::stoul(number)) : 0;
-  }
-  return {text.substr(0, sign), weight <= 1000 ? weight : 0};
-}
-
-std::string check_share(const std::string& text) {
-  if (read_share(text).second > 0) return {};
-  return "'" + text + "' is no share: write the name of a key, =, and a weight from 1 to 1000, such as alice=3";
 }
 
 void add_key_options(CLI::App& app, raw_options& o) {
@@ -145,92 +103,6 @@ void add_network_options(CLI::App& app, raw_options& o) {
       ->check(check_name)
       ->default_str("host name")
       ->type_name("NAME");
-}
-
-void add_job_options(CLI::App& app, raw_options& o) {
-  auto& s = o.settings;
-  app.add_option("-w,--workers", o.workers, "Worker processes at once")
-      ->check(CLI::Range(1, 4096))
-      ->default_str("effective CPUs")
-      ->type_name("N");
-  auto* after = app.add_option("--recycle-after", s.recycle_after, "Replace a worker process after N jobs; 0 = never")
-                    ->check(CLI::Range(0, 1000000000))
-                    ->capture_default_str()
-                    ->type_name("N");
-  app.add_flag("-r,--recycle", o.recycle, "A new worker process for each job; the same as --recycle-after 1")
-      ->excludes(after);
-  app.add_option("--pass-env", s.pass_environment, "Environment variables that jobs may see besides the usual ones")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->check(check_variable)
-      ->type_name("LIST");
-  app.add_option("--cache-dir", s.cache_directory, "Where clients' programs are kept between runs")
-      ->default_str("~/.cache/pp")
-      ->type_name("PATH");
-  app.add_option("--cache-size", s.cache_bytes, "Most bytes kept there; the least recently used go first")
-      ->transform(CLI::AsSizeValue(false))
-      ->default_str("2GiB")
-      ->type_name("SIZE");
-}
-
-void add_isolation_options(CLI::App& app, raw_options& o) {
-  auto& s = o.settings;
-  app.add_option("--isolate", o.isolate,
-                 "What jobs are kept from: nothing; the key and this node; all but listed paths; also network and more")
-      ->check(CLI::IsMember({"none", "basic", "landlock", "sandbox"}))
-      ->capture_default_str()
-      ->type_name("LEVEL");
-  app.add_option("--job-user", s.job_user, "Run every job as this user; only root can")->type_name("USER");
-  app.add_option("--nice", s.nice, "How much lower the priority of jobs is than this node's own")
-      ->check(CLI::Range(0, 19))
-      ->capture_default_str()
-      ->type_name("N");
-}
-
-void add_place_options(CLI::App& app, raw_options& o) {
-  app.add_option("--job-dir", o.settings.job_root, "Where workers have their private directories; made if missing")
-      ->default_str("CACHE-DIR/jobs-HOST")
-      ->type_name("PATH");
-  app.add_option("--cgroup", o.settings.use_cgroup, "Give each worker a cgroup where this is permitted: auto, or off")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, bool>{{"auto", true}, {"off", false}}))
-      ->default_str("auto")
-      ->type_name("WORD");
-}
-
-void add_limit_options(CLI::App& app, raw_options& o) {
-  app.add_option("--memory", o.memory, "Most memory of a worker with all that its job started; 0 = no limit")
-      ->transform(CLI::AsSizeValue(false))
-      ->default_str("90 % of it / workers")
-      ->type_name("SIZE");
-  app.add_option("--share", o.shares, "Weight of a key's clients when slots are shared: KEYNAME=WEIGHT; else 1")
-      ->allow_extra_args(false)
-      ->check(check_share)
-      ->type_name("KEY=N");
-  app.add_option("--restart-limit", o.settings.restart_limit,
-                 "A program whose workers die more often than this within --restart-window is refused")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str()
-      ->type_name("N");
-  app.add_option("--restart-window", o.restart_s, "The time that --restart-limit is about")
-      ->check(CLI::Range(1, 86400))
-      ->capture_default_str()
-      ->type_name("SECONDS");
-}
-
-void add_speed_options(CLI::App& app, raw_options& o) {
-  app.add_option("--road", o.settings.road, "How jobs reach a worker: shared memory (ring), socket, or what works best")
-      ->transform(
-          CLI::CheckedTransformer(std::map<std::string, worker::road_kind>{{"automatic", worker::road_kind::automatic},
-                                                                           {"ring", worker::road_kind::ring},
-                                                                           {"socket", worker::road_kind::socket}}))
-      ->envname("PP_WORKER_ROAD")
-      ->default_str("automatic")
-      ->type_name("KIND");
-  app.add_option("--spin", o.spin_us, "How long to look for work before sleeping, while cores are idle; 0 = not at all")
-      ->check(CLI::Range(0, 10000))
-      ->envname("PP_SPIN")
-      ->capture_default_str()
-      ->type_name("MICROSECONDS");
 }
 
 void add_time_options(CLI::App& app, raw_options& o) {
@@ -281,36 +153,21 @@ std::string joined(const std::vector<std::string>& parts) {
   return all;
 }
 
-worker::isolation_level isolation_level_of(const std::string& word) {
-  using worker::isolation_level;
-  for (const auto level : {isolation_level::none, isolation_level::basic, isolation_level::landlock}) {
-    if (name_of(level) == word) return level;
-  }
-  return isolation_level::sandbox;
-}
-
 config finished(raw_options& o) {
   config s = std::move(o.settings);
   if (s.name.empty()) s.name = default_name();
   if (s.cache_directory.empty()) s.cache_directory = default_cache_directory();
-  if (s.job_root.empty()) s.job_root = worker::default_job_root(s.cache_directory, s.job_user);
   if (s.cache_directory.empty())
     throw CLI::ValidationError("there is no home directory for the cache: give one with --cache-dir");
   if (o.dead_ms <= 2 * o.heartbeat_ms) throw CLI::ValidationError("--dead-after must be more than twice --heartbeat");
   s.interfaces = joined(o.interfaces);
   s.broadcasts = joined(o.broadcasts);
   s.discovery = !o.no_discovery;
-  s.isolate = isolation_level_of(o.isolate);
-  s.workers = o.workers != 0 ? o.workers : effective_cpus();
-  if (o.recycle) s.recycle_after = 1;
-  s.memory = o.memory ? *o.memory : worker::usual_memory_limit(s.workers);
-  s.restart_window = std::chrono::seconds(o.restart_s);
-  for (const auto& share : o.shares) s.key_weights.insert_or_assign(read_share(share).first, read_share(share).second);
+  finish_worker_options(o, s);
   s.idle_timeout = std::chrono::seconds(o.idle_s);
   s.drain_timeout = std::chrono::seconds(o.drain_s);
   s.heartbeat = std::chrono::milliseconds(o.heartbeat_ms);
   s.dead_after = std::chrono::milliseconds(o.dead_ms);
-  s.spin = std::chrono::microseconds(o.spin_us);
   log::parse_level(o.debug ? "debug" : o.log_level, s.log_level);
   s.log_format = o.log_format == "json" ? log::format::json : log::format::text;
   return s;
@@ -335,11 +192,7 @@ struct command_parser {
     app.footer(statuses);
     app.get_formatter()->column_width(34);
     add_network_options(app, options);
-    add_job_options(app, options);
-    add_isolation_options(app, options);
-    add_place_options(app, options);
-    add_limit_options(app, options);
-    add_speed_options(app, options);
+    add_worker_options(app, options);
     add_key_options(app, options);
     add_time_options(app, options);
     add_process_options(app, options);

@@ -47,6 +47,7 @@ struct config {
   unsigned workers = 1;
   unsigned recycle_after = 0;
   std::uint64_t memory = 0;  ///< bytes that a worker may use with all that its job started, 0 = no limit
+  std::uint64_t output_limit = 1ULL << 20U;  ///< bytes kept of each stream of a job
   unsigned restart_limit = 1000;
   std::chrono::seconds restart_window{3600};
   std::map<std::string, std::uint32_t> key_weights;  ///< by key name; 1 for those not here

@@ -39,6 +39,7 @@ worker::pool_options pool_options_of(const config& settings, const worker::launc
   o.restart_limit = settings.restart_limit;
   o.restart_window = settings.restart_window;
   o.memory_limit = settings.memory;
+  o.output_limit = static_cast<std::size_t>(settings.output_limit);
   return o;
 }
 
@@ -167,9 +168,8 @@ void node::start() {
   auto options = pool_options_of(settings_, launch_);
   options.directories = directories_;
   if (settings_.use_cgroup) {
-    std::string status;
-    options.cgroups = worker::cgroups::make(to_hex(self_.boot), status);
-    log::info("cgroup", {{"status", status}});
+    options.cgroups = worker::cgroups::make(to_hex(self_.boot), cgroup_);
+    log::info("cgroup", {{"status", cgroup_}});
   }
   jobs_ = std::make_unique<worker::pool>(io_.get_executor(), options);
   around_ = std::make_unique<surroundings>(surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_,
@@ -259,6 +259,10 @@ node_numbers node::numbers() const {
   n.uptime = now() - began_;
   n.draining = stops_ > 0;
   n.isolation = isolation_;
+  n.limits = {settings_.memory, settings_.output_limit, settings_.restart_limit, settings_.restart_window};
+  n.job_root = settings_.job_root;
+  n.cgroup = cgroup_;
+  n.status = jobs_->status();
   n.slots = jobs_->slots();
   n.jobs = jobs_->counters();
   n.programs = programs_.numbers();

@@ -75,6 +75,7 @@ class node {
   const bool is_weak_;  ///< so it is on loopback only
   const worker::launch_settings launch_;
   const worker::isolation isolation_;
+  std::string cgroup_ = "off";  ///< whether workers have some, in words
   auth::keyring keys_;
   const identity self_;
   const discovery::selection where_;

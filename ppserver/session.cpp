@@ -56,8 +56,7 @@ net::awaitable<void> session::run() {
   log::info("client_in",
             {{"address", client_.address}, {"key", client_.who.key_name}, {"client", to_hex(client_.who.id)}});
   owner_ = around_.jobs.add_owner(*this);
-  const auto weight = around_.settings.key_weights.find(client_.who.key_name);
-  if (weight != around_.settings.key_weights.end()) around_.jobs.set_weight(owner_, weight->second);
+  around_.jobs.set_weight(owner_, weight());
   around_.shares.on_session_began(number_);
   send_welcome();
   tasks_.spawn("watch a client", watch());
@@ -360,6 +359,11 @@ net::awaitable<void> session::send_rest_and_close() {
   channel_.close();
 }
 
+std::uint32_t session::weight() const {
+  const auto found = around_.settings.key_weights.find(client_.who.key_name);
+  return found != around_.settings.key_weights.end() ? found->second : 1;
+}
+
 session_numbers session::numbers() const {
   session_numbers n;
   n.address = client_.address;
@@ -372,6 +376,7 @@ session_numbers session::numbers() const {
   n.outstanding = credit_.outstanding();
   n.credit_window = credit_.window();
   n.connected = now() - began_;
+  n.weight = weight();
   n.mean_run_time = around_.jobs.mean_run_time(owner_);
   return n;
 }

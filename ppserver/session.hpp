@@ -42,6 +42,7 @@ struct session_numbers {
   std::uint32_t outstanding = 0, credit_window = 0;
   duration connected{};
   duration mean_run_time{};
+  std::uint32_t weight = 1;
 };
 
 class session final : net::channel::handler, worker::pool_owner, images::outlet {
@@ -101,6 +102,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   net::awaitable<void> watch();
   net::awaitable<void> send_rest_and_close();
   void log_end() const;
+  std::uint32_t weight() const;
 
   const std::uint64_t number_;
   const peer client_;

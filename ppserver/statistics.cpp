@@ -26,12 +26,65 @@ json session_json(const session_numbers& s) {
           {"credit_window", s.credit_window},
           {"mean_run_ms", seconds(s.mean_run_time) * 1000},
           {"bytes_in", s.bytes_in},
-          {"bytes_out", s.bytes_out}};
+          {"bytes_out", s.bytes_out},
+          {"weight", s.weight}};
 }
 
 json isolation_json(const worker::isolation& i) {
   return {{"level", name_of(i.level)}, {"landlock_abi", i.landlock_abi}, {"files", i.files},
           {"signals", i.signals},      {"network", i.network},           {"text", i.text}};
+}
+
+json limits_json(const node_limits& l) {
+  return {{"memory", l.memory},
+          {"output", l.output},
+          {"restarts", l.restarts},
+          {"restart_window_s", seconds(l.restart_window)}};
+}
+
+std::string short_id(const code::image_id& image) { return to_hex(image).substr(0, 8); }
+
+json images_json(const std::vector<worker::program_status>& programs) {
+  json all = json::array();
+  for (const auto& p : programs) {
+    all.push_back({{"id", short_id(p.image)},
+                   {"workers", p.workers},
+                   {"queued", p.queued},
+                   {"deaths", p.deaths},
+                   {"unfit", p.unfit}});
+  }
+  return all;
+}
+
+json processes_json(const std::vector<worker::worker_status>& workers) {
+  json all = json::array();
+  for (const auto& w : workers) {
+    all.push_back({{"pid", w.pid},
+                   {"state", w.state},
+                   {"image", short_id(w.image)},
+                   {"label", w.label},
+                   {"running_s", seconds(w.running)},
+                   {"memory", w.memory},
+                   {"cpu_s", seconds(w.cpu)}});
+  }
+  return all;
+}
+
+/// What clients wrote, for a terminal: nothing in it moves the cursor or begins a line, and no letter is cut in two.
+std::string for_table(std::string text, std::size_t most) {
+  const auto is_inside_letter = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80; };
+  if (text.size() > most) {
+    while (most > 0 && is_inside_letter(most)) --most;
+    text.resize(most);
+  }
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    // U+0080 to U+009F are control characters too.
+    const bool is_late_control = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (c < ' ' || c == 0x7f || is_late_control) text[i] = '?';
+    if (is_late_control) text[i + 1] = '?';
+  }
+  return text;
 }
 
 [[gnu::format(printf, 2, 3)]] void add_line(std::string& to, const char* form, ...) {
@@ -42,6 +95,37 @@ json isolation_json(const worker::isolation& i) {
   va_end(values);
   to.append(line, static_cast<std::size_t>(std::clamp(length, 0, static_cast<int>(sizeof line) - 1)));
   to += '\n';
+}
+
+void add_limits(std::string& out, const node_numbers& n) {
+  const auto memory =
+      n.limits.memory == 0 ? "no memory limit" : std::to_string(n.limits.memory >> 20U) + " MiB a worker";
+  add_line(out, "  limits   %s, %llu KiB of output, %u restarts in %.0f s", memory.c_str(),
+           static_cast<unsigned long long>(n.limits.output >> 10U), n.limits.restarts,
+           seconds(n.limits.restart_window));
+  add_line(out, "  ended    %llu timed out, %llu for memory, %llu cancelled",
+           static_cast<unsigned long long>(n.jobs.timed_out), static_cast<unsigned long long>(n.jobs.memory_limit),
+           static_cast<unsigned long long>(n.jobs.cancelled));
+  add_line(out, "  places   jobs work in %s", n.job_root.c_str());
+  add_line(out, "  cgroups  %s", n.cgroup.c_str());
+}
+
+void add_images(std::string& out, const std::vector<worker::program_status>& programs) {
+  if (programs.empty()) return;
+  add_line(out, "  %-8s %8s %8s %8s", "program", "workers", "queued", "deaths");
+  for (const auto& p : programs) {
+    add_line(out, "  %-8s %8u %8u %8u %s", short_id(p.image).c_str(), p.workers, p.queued, p.deaths,
+             p.unfit.empty() ? "" : ("refused: " + for_table(p.unfit, 120)).c_str());
+  }
+}
+
+void add_processes(std::string& out, const std::vector<worker::worker_status>& workers) {
+  if (workers.empty()) return;
+  add_line(out, "  %-8s %-8s %-8s %10s %9s %9s %s", "worker", "state", "program", "since s", "cpu s", "MiB", "label");
+  for (const auto& w : workers) {
+    add_line(out, "  %-8d %-8s %-8s %10.1f %9.1f %9.1f %s", w.pid, w.state, short_id(w.image).c_str(),
+             seconds(w.running), seconds(w.cpu), mebibytes(w.memory), for_table(w.label, 40).c_str());
+  }
 }
 
 }  // namespace
@@ -73,6 +157,14 @@ std::string to_json(const node_numbers& n) {
                       {"hits", n.programs.hits},
                       {"evicted", n.programs.evicted},
                       {"bytes_stored", n.programs.bytes_stored}}},
+                    {"jobs_timed_out", n.jobs.timed_out},
+                    {"jobs_memory_limit", n.jobs.memory_limit},
+                    {"jobs_cancelled", n.jobs.cancelled},
+                    {"limits", limits_json(n.limits)},
+                    {"job_dir", n.job_root},
+                    {"cgroup", n.cgroup},
+                    {"images", images_json(n.status.programs)},
+                    {"processes", processes_json(n.status.workers)},
                     {"isolation", isolation_json(n.isolation)},
                     {"sessions", std::move(sessions)}};
   return all.dump(-1, ' ', true, json::error_handler_t::replace);
@@ -94,10 +186,14 @@ std::string to_table(const node_numbers& n) {
   add_line(out, "  clients  %zu now, %llu since start, %llu strangers refused", n.sessions.size(),
            static_cast<unsigned long long>(n.clients_total), static_cast<unsigned long long>(n.refused));
   add_line(out, "  isolated %s: %s", std::string(name_of(n.isolation.level)).c_str(), n.isolation.text.c_str());
+  add_limits(out, n);
+  add_images(out, n.status.programs);
+  add_processes(out, n.status.workers);
   if (n.sessions.empty()) return out;
-  add_line(out, "  %-24s %-12s %10s %8s %9s %9s %9s", "client", "key", "jobs", "here", "ms/job", "MiB in", "MiB out");
+  add_line(out, "  %-24s %-12s %6s %10s %8s %9s %9s %9s", "client", "key", "weight", "jobs", "here", "ms/job", "MiB in",
+           "MiB out");
   for (const auto& s : n.sessions) {
-    add_line(out, "  %-24s %-12s %10llu %8u %9.3f %9.1f %9.1f", s.address.c_str(), s.key_name.c_str(),
+    add_line(out, "  %-24s %-12s %6u %10llu %8u %9.3f %9.1f %9.1f", s.address.c_str(), s.key_name.c_str(), s.weight,
              static_cast<unsigned long long>(s.jobs_done), s.outstanding, seconds(s.mean_run_time) * 1000,
              mebibytes(s.bytes_in), mebibytes(s.bytes_out));
   }

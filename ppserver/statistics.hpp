@@ -13,13 +13,24 @@
 
 namespace pp::ppserver {
 
+/// What holds for every job here.
+struct node_limits {
+  std::uint64_t memory = 0;  ///< bytes of a worker, 0 = none
+  std::uint64_t output = 0;  ///< bytes kept of a stream
+  unsigned restarts = 0;
+  duration restart_window{};
+};
+
 struct node_numbers {
   std::string name, node_id, address;
   duration uptime{};
   bool draining = false;
   worker::isolation isolation;
+  node_limits limits;
+  std::string job_root, cgroup;
   unsigned slots = 0;
   worker::pool_counters jobs;
+  worker::pool_status status;
   code::store::counters programs;
   std::uint64_t clients_total = 0, refused = 0;
   std::vector<session_numbers> sessions;

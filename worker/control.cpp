@@ -41,6 +41,7 @@ control_mapping control_mapping::create() {
   make_size_final(fd);
   made.page_ = map_page(fd);  // fresh memory is zero: every claim is `done`, every total 0
   made.page_->magic = control_magic;
+  made.page_->kept = stream_part;
   return made;
 }
 

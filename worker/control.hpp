@@ -3,9 +3,10 @@
 // Layout of the memfd (native byte order; both sides are on one machine), mapped by both for its whole life:
 //
 //   0        u64 magic "PPCTRL1\0"
+//   8        u64 kept: bytes of a stream that are kept at each of its ends, written by the node before the start
 //   64       512 × u64 claim       slot = sequence % 512; value = sequence << 2 | state
 //   4160     stream 0 (stdout): u64 total bytes printed by the running job, 56 bytes zero, 512 KiB head, 512 KiB tail
-//            ring
+//            ring; of both the first `kept` bytes are used
 //   …        stream 1 (stderr): the same
 //   …        crash: what the worker could still say when it crashed, all zero until then (crash_note.hpp)
 //
@@ -16,8 +17,9 @@
 // node knows exactly which job was running and which had not begun. The node has at most 512 sequences between the
 // oldest one not known to be passed and the newest.
 //
-// Streams. The first 512 KiB of a job's output stand in `head`; byte n ≥ 512 KiB stands at tail[(n - 512 KiB) % 512
-// KiB], so the last 512 KiB survive. Only the worker writes; the node reads after the worker has died.
+// Streams. The first `kept` bytes of a job's output stand in `head`; byte n ≥ kept stands at tail[(n - kept) % kept], so
+// the last `kept` bytes survive. Only the worker writes; the node reads after the worker has died, or a limit ends its
+// job, and goes by the number it chose itself, not by the page's.
 //
 // Trust: user code in the worker can scribble on all of it. That can spoil only jobs of its own image and key: the node
 // treats every value as a hint about this one worker, and copies sizes before it checks them.
@@ -30,7 +32,7 @@
 namespace pp::worker {
 
 inline constexpr std::size_t claim_slots = 512;
-inline constexpr std::size_t stream_part = 512 * 1024;
+inline constexpr std::size_t stream_part = 512 * 1024;  ///< room for what is kept at each end of a stream
 inline constexpr std::uint64_t control_magic = 0x00314C5254435050ULL;
 
 enum class claim : std::uint8_t { done = 0, queued = 1, claimed = 2, taken_back = 3 };
@@ -54,7 +56,8 @@ struct crash_page {
 };
 struct control_page {
   std::uint64_t magic;
-  std::uint8_t zero[56];
+  std::uint64_t kept;
+  std::uint8_t zero[48];
   std::atomic<std::uint64_t> claims[claim_slots];
   output_stream_page streams[2];
   crash_page crash;

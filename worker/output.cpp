@@ -95,25 +95,28 @@ bool standard_streams::flush() {
 }
 
 mutable_byte_view kept_stream::room() const {
-  if (total_ < stream_part) return {head_ + total_, stream_part - static_cast<std::size_t>(total_)};
-  const auto at = static_cast<std::size_t>((total_ - stream_part) % stream_part);
-  return {tail_ + at, stream_part - at};
+  if (total_ < part_) return {head_ + total_, part_ - static_cast<std::size_t>(total_)};
+  const auto at = static_cast<std::size_t>((total_ - part_) % part_);
+  return {tail_ + at, part_ - at};
 }
 
 std::uint64_t kept_stream::read(bytes& to) const {
-  const auto in_head = static_cast<std::size_t>(std::min<std::uint64_t>(total_, stream_part));
+  const auto in_head = static_cast<std::size_t>(std::min<std::uint64_t>(total_, part_));
   to.insert(to.end(), head_, head_ + in_head);
   const std::uint64_t behind = total_ - in_head;
-  const auto in_tail = static_cast<std::size_t>(std::min<std::uint64_t>(behind, stream_part));
+  const auto in_tail = static_cast<std::size_t>(std::min<std::uint64_t>(behind, part_));
   // The ring's oldest byte stands where the next one would be written, once it is full.
-  const auto oldest = behind > stream_part ? static_cast<std::size_t>(behind % stream_part) : 0;
+  const auto oldest = behind > part_ ? static_cast<std::size_t>(behind % part_) : 0;
   to.insert(to.end(), tail_ + oldest, tail_ + in_tail);
   to.insert(to.end(), tail_, tail_ + oldest);
   return behind - in_tail;
 }
 
 output_capture::output_capture(control_page& page, code::descriptor out, code::descriptor err)
-    : page_(page), ends_{std::move(out), std::move(err)}, stop_(::eventfd(0, EFD_CLOEXEC)) {
+    : page_(page),
+      kept_(std::clamp<std::size_t>(page.kept, 1, stream_part)),
+      ends_{std::move(out), std::move(err)},
+      stop_(::eventfd(0, EFD_CLOEXEC)) {
   if (!stop_) throw std::system_error(errno, std::generic_category(), "cannot watch the output of jobs");
   for (const auto& end : ends_) {
     ::fcntl(end.get(), F_SETFL, ::fcntl(end.get(), F_GETFL) | O_NONBLOCK);
@@ -131,7 +134,7 @@ output_capture::~output_capture() {
 
 kept_stream output_capture::stream(int which) const {
   output_stream_page& s = page_.streams[which];
-  return {s.head, s.tail, s.total.load(std::memory_order_relaxed)};
+  return {s.head, s.tail, s.total.load(std::memory_order_relaxed), kept_};
 }
 
 /// Requires: mutex_ is held.
@@ -190,14 +193,14 @@ void output_capture::discard() { take(fastest_write); }
 namespace {
 
 /// A copy of one stream, because whoever can write the page may still do so.
-std::uint64_t read_stream_after_crash(const output_stream_page& page, int fd, bytes& to) {
+std::uint64_t read_stream_after_crash(const output_stream_page& page, int fd, std::size_t part, bytes& to) {
   const std::uint64_t total = page.total.load(std::memory_order_acquire);
-  bytes copy(2 * stream_part);
-  const auto in_head = static_cast<std::size_t>(std::min<std::uint64_t>(total, stream_part));
-  const auto in_tail = static_cast<std::size_t>(std::min<std::uint64_t>(total - in_head, stream_part));
+  bytes copy(2 * part);
+  const auto in_head = static_cast<std::size_t>(std::min<std::uint64_t>(total, part));
+  const auto in_tail = static_cast<std::size_t>(std::min<std::uint64_t>(total - in_head, part));
   std::copy_n(page.head, in_head, copy.begin());
-  std::copy_n(page.tail, in_tail, copy.begin() + stream_part);
-  kept_stream kept(copy.data(), copy.data() + stream_part, total);
+  std::copy_n(page.tail, in_tail, copy.begin() + part);
+  kept_stream kept(copy.data(), copy.data() + part, total, part);
   while (kept.total() - total < most_at_end && is_readable(fd) && read_some(fd, kept)) {
   }
   return kept.read(to);
@@ -205,10 +208,10 @@ std::uint64_t read_stream_after_crash(const output_stream_page& page, int fd, by
 
 }  // namespace
 
-printed_text read_after_crash(const control_page& page, int out_fd, int err_fd) {
+printed_text read_after_crash(const control_page& page, int out_fd, int err_fd, std::size_t kept) {
   printed_text text;
-  text.out_dropped = read_stream_after_crash(page.streams[0], out_fd, text.out);
-  text.err_dropped = read_stream_after_crash(page.streams[1], err_fd, text.err);
+  text.out_dropped = read_stream_after_crash(page.streams[0], out_fd, kept, text.out);
+  text.err_dropped = read_stream_after_crash(page.streams[1], err_fd, kept, text.err);
   return text;
 }
 

@@ -22,7 +22,9 @@ namespace pp::worker {
 /// One stream's bytes: the first part, and a ring of the last part. Points into memory of somebody else.
 class kept_stream {
  public:
-  kept_stream(std::uint8_t* head, std::uint8_t* tail, std::uint64_t total) : head_(head), tail_(tail), total_(total) {}
+  /// `head` and `tail` have `part` bytes each. Requires: part > 0.
+  kept_stream(std::uint8_t* head, std::uint8_t* tail, std::uint64_t total, std::size_t part = stream_part)
+      : head_(head), tail_(tail), total_(total), part_(part) {}
 
   std::uint64_t total() const { return total_; }
   /// Where the next bytes belong; never empty. After writing there, grew().
@@ -35,6 +37,7 @@ class kept_stream {
   std::uint8_t* head_;
   std::uint8_t* tail_;
   std::uint64_t total_;
+  std::size_t part_;
 };
 
 /// What a job printed, as bytes of our own.
@@ -63,7 +66,7 @@ class standard_streams {
 /// Worker side.
 class output_capture {
  public:
-  /// Starts the thread; owns the read ends. `page` must outlive this.
+  /// Starts the thread; owns the read ends. `page` must outlive this, and says how much is kept.
   output_capture(control_page& page, code::descriptor out, code::descriptor err);
   output_capture(const output_capture&) = delete;
   output_capture& operator=(const output_capture&) = delete;
@@ -88,6 +91,7 @@ class output_capture {
   kept_stream stream(int which) const;
 
   control_page& page_;
+  const std::size_t kept_;  ///< at each end of a stream; the page belongs to jobs as much as to us
   standard_streams streams_;
   std::mutex mutex_;  ///< guards the page's streams and the reading ends
   code::descriptor ends_[2];
@@ -96,8 +100,8 @@ class output_capture {
 };
 
 /// Node side, after the worker's death: what its running job had printed, or what came before READY. The page and the
-/// read ends are hostile; nothing in them can make this read out of bounds, block, or take more than 2 MiB. -1 for no
-/// read end.
-printed_text read_after_crash(const control_page& page, int out_fd, int err_fd);
+/// read ends are hostile; nothing in them can make this read out of bounds, block, or take more than `kept` bytes of each
+/// end of a stream. -1 for no read end. Requires: 0 < kept <= stream_part, and that the page said so from the start.
+printed_text read_after_crash(const control_page& page, int out_fd, int err_fd, std::size_t kept = stream_part);
 
 }  // namespace pp::worker

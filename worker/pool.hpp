@@ -22,7 +22,9 @@
 #include "net/asio.hpp"
 #include "wire/message.hpp"
 #include "wire/terms.hpp"
+#include "worker/control.hpp"
 #include "worker/isolation.hpp"
+#include "worker/pool_status.hpp"
 #include "worker/road.hpp"
 
 namespace pp::worker {
@@ -74,15 +76,17 @@ struct pool_options {
   unsigned restart_limit = 1000;  ///< deaths of a program's workers within restart_window; one more makes it unfit
   duration restart_window = std::chrono::hours(1);
   std::uint64_t memory_limit = 0;                ///< bytes that a worker and its descendants may use, 0 = no limit
+  std::size_t output_limit = 2 * stream_part;    ///< bytes kept of each stream of a job, half of them at each end
   duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
   launch_settings launch = {};                   ///< what workers may touch, and as whom
 };
 
 struct pool_counters {
   std::uint64_t jobs_done = 0, jobs_crashed = 0, workers_started = 0, workers_crashed = 0;
-  unsigned running = 0;  ///< workers that have a job now
-  unsigned workers = 0;  ///< worker processes alive
-  unsigned queued = 0;   ///< jobs here that no worker has begun
+  std::uint64_t timed_out = 0, memory_limit = 0, cancelled = 0;  ///< jobs that were ended
+  unsigned running = 0;                                          ///< workers that have a job now
+  unsigned workers = 0;                                          ///< worker processes alive
+  unsigned queued = 0;                                           ///< jobs here that no worker has begun
 };
 
 class pool {
@@ -119,6 +123,7 @@ class pool {
   /// Mean run time of recent jobs of an owner; zero if none finished yet.
   duration mean_run_time(owner_id owner) const;
   pool_counters counters() const;
+  pool_status status() const;
   /// Process ids of the live workers, for statistics and tests.
   std::vector<int> worker_pids() const;
 

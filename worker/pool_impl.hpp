@@ -53,10 +53,13 @@ struct pool::impl final : claims, supervisor::listener {
   net::awaitable<void> watch();
   void look_at(worker_id w);
   void end_early(const action& a, errc code, const std::string& what);
+  void count_limit(action::kind what);
   void tell_limit(const action& a);
   void tell_crash(const action& a);
   void tell_unknown(const action& a);
   job_facts facts_of(const action& a) const;
+  worker_status status_of(worker_id w, time_point at) const;
+  program_status status_of_program(group_id g, time_point at) const;
   const wire::terms& terms_of(job_ref j) const;
   std::uint64_t memory_limit_of(job_ref j) const;
   net::awaitable<void> cancel_after(duration limit);

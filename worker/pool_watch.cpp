@@ -86,10 +86,18 @@ job_facts pool::impl::facts_of(const action& a) const {
   return facts;
 }
 
+void pool::impl::count_limit(action::kind what) {
+  using kind = action::kind;
+  if (what == kind::timed_out || what == kind::cpu_limit) ++numbers.timed_out;
+  if (what == kind::memory_limit) ++numbers.memory_limit;
+  if (what == kind::cancelled) ++numbers.cancelled;
+}
+
 void pool::impl::tell_limit(const action& a) {
   using kind = action::kind;
   const auto& t = terms_of(a.job);
   auto facts = facts_of(a);
+  count_limit(a.what);
   switch (a.what) {
     case kind::timed_out:
       return take_away(
@@ -124,6 +132,7 @@ void pool::impl::tell_crash(const action& a) {
   if (decide.job(a.job).sequence == 0) facts.cpu = end.used.cpu;
   if (!terms_of(a.job).drops_output) facts.printed = end.printed;
   if (end.was_oom) {
+    ++numbers.memory_limit;
     return take_away(a, ended_result(errc::memory_limit, "the kernel ended the worker for want of memory", facts));
   }
   take_away(a, crash_result(end, facts));

@@ -88,6 +88,7 @@ net::awaitable<worker_end> supervisor::run() {
 void supervisor::start() {
   const auto& image = *program_.what;
   road_ = make_road(executor_, options_.road, arguments_, options_.spin);
+  road_->page().kept = options_.output_limit / 2;
   auto out = make_output_pipe(), err = make_output_pipe();
   spawn_plan plan;
   plan.program = image.program;
@@ -171,7 +172,8 @@ net::awaitable<void> supervisor::kill_after(duration grace) {
 
 // Reads the page while it is written, which can give old words for new ones, but nothing worse.
 printed_text supervisor::peek() const {
-  return road_ ? read_after_crash(road_->page(), out_read_.get(), err_read_.get()) : printed_text();
+  if (!road_) return {};
+  return read_after_crash(road_->page(), out_read_.get(), err_read_.get(), options_.output_limit / 2);
 }
 
 void supervisor::finish(duration grace) {
@@ -230,7 +232,7 @@ worker_end supervisor::describe_end() {
   if (memory_peak_) end.used.peak_memory = *memory_peak_;
   end.was_asked = was_asked_;
   end.final = is_unfit_;
-  if (!was_asked_ || !was_ready_) end.printed = read_after_crash(road_->page(), out_read_.get(), err_read_.get());
+  if (!was_asked_ || !was_ready_) end.printed = peek();
   if (!fault_.empty()) {
     end.reason = fault_;
   } else {

@@ -111,6 +111,13 @@ TEST_F(Config, KeepsEveryLetterOfParallelPython) {
   EXPECT_EQ(line.warnings.size(), 3U) << "-n, -k and -s";
 }
 
+TEST_F(Config, TakesAnOutputLimitFromFourKibibytesToAMebibyte) {
+  EXPECT_EQ(accepted({}).settings.output_limit, 1ULL << 20U);
+  EXPECT_EQ(accepted({"--output-limit", "4KiB"}).settings.output_limit, 4096U);
+  EXPECT_EQ(accepted({"--output-limit", "1MiB"}).settings.output_limit, 1ULL << 20U);
+  EXPECT_NE(refused({"--output-limit", "2MiB"}).text.find("at most 1MiB"), std::string::npos);
+}
+
 TEST_F(Config, ExplainsItselfAndItsExitStatuses) {
   const auto help = refused({"--help"});
   EXPECT_EQ(help.status, exit_done);
@@ -139,6 +146,9 @@ TEST_F(Config, RefusesWhatMakesNoSenseWithOneLineAndTheUsageStatus) {
                                                        {"-s", "x", "--secret-file", "y"},
                                                        {"--heartbeat", "2000", "--dead-after", "4000"},
                                                        {"--cache-size", "many"},
+                                                       {"--output-limit", "4095"},
+                                                       {"--output-limit", "2MiB"},
+                                                       {"--output-limit", "18446744073709551615"},
                                                        {"--pass-env", "PP_SECRET"},
                                                        {"--log-level", "loud"}};
   for (const auto& words : wrong) {

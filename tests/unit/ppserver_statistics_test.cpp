@@ -1,5 +1,7 @@
 #include "ppserver/statistics.hpp"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -22,7 +24,26 @@ node_numbers busy_node() {
   s.client_id = "ff";
   s.jobs_done = 1200;
   s.mean_run_time = std::chrono::milliseconds(5);
+  s.weight = 3;
   n.sessions.push_back(s);
+  n.limits = {512ULL << 20U, 64ULL << 10U, 40, std::chrono::minutes(10)};
+  n.job_root = "/tmp/pp-jobs-7";
+  n.cgroup = "one for each worker";
+  n.jobs.timed_out = 4;
+  n.jobs.memory_limit = 5;
+  n.jobs.cancelled = 6;
+  code::image_id image{};
+  image[0] = 0xAB;
+  image[3] = 0x01;
+  image[4] = 0xFF;
+  n.status.programs.push_back({image, 2, 9, 1, "its workers died 41 times"});
+  n.status.workers.push_back({.pid = 4712,
+                              .state = "running",
+                              .image = image,
+                              .label = "frame 17",
+                              .running = std::chrono::milliseconds(2500),
+                              .memory = 32ULL << 20U,
+                              .cpu = std::chrono::seconds(2)});
   return n;
 }
 
@@ -37,6 +58,28 @@ TEST(Statistics, SayInJsonWhatToolsAskFor) {
   EXPECT_EQ(j["sessions"][0]["mean_run_ms"], 5.0);
 }
 
+TEST(Statistics, SayInJsonWhichLimitsHoldAndWhoMetThem) {
+  const auto j = nlohmann::json::parse(to_json(busy_node()));
+  EXPECT_EQ(j["limits"],
+            nlohmann::json::parse(R"({"memory":536870912,"output":65536,"restarts":40,"restart_window_s":600.0})"));
+  EXPECT_EQ(j["jobs_timed_out"], 4);
+  EXPECT_EQ(j["jobs_memory_limit"], 5);
+  EXPECT_EQ(j["jobs_cancelled"], 6);
+  EXPECT_EQ(j["job_dir"], "/tmp/pp-jobs-7");
+  EXPECT_EQ(j["cgroup"], "one for each worker");
+  EXPECT_EQ(j["sessions"][0]["weight"], 3);
+}
+
+TEST(Statistics, SayInJsonWhatEachProgramAndWorkerDoes) {
+  const auto j = nlohmann::json::parse(to_json(busy_node()));
+  EXPECT_EQ(j["images"], nlohmann::json::parse(
+                             R"([{"id":"ab000001","workers":2,"queued":9,"deaths":1,
+                                  "unfit":"its workers died 41 times"}])"));
+  EXPECT_EQ(j["processes"], nlohmann::json::parse(
+                                R"([{"pid":4712,"state":"running","image":"ab000001","label":"frame 17",
+                                     "running_s":2.5,"memory":33554432,"cpu_s":2.0}])"));
+}
+
 TEST(Statistics, StayValidJsonWhateverANameHolds) {
   auto n = busy_node();
   n.name = "\xff\"\n\x01";
@@ -49,6 +92,30 @@ TEST(Statistics, AreATableForPeople) {
   EXPECT_NE(text.find("1234 done, 3 running"), std::string::npos);
   EXPECT_NE(text.find("10.0.0.9:4711"), std::string::npos);
   EXPECT_NE(text.find("17 strangers refused"), std::string::npos);
+}
+
+TEST(Statistics, ShowPeopleLimitsProgramsAndWorkers) {
+  const auto text = to_table(busy_node());
+  for (const char* words :
+       {"512 MiB a worker, 64 KiB of output, 40 restarts in 600 s", "4 timed out, 5 for memory, 6 cancelled",
+        "/tmp/pp-jobs-7", "refused: its workers died 41 times", "frame 17", "ab000001"}) {
+    EXPECT_NE(text.find(words), std::string::npos) << words << " is missing in\n" << text;
+  }
+}
+
+TEST(Statistics, GiveATerminalNothingThatMovesItsCursor) {
+  auto n = busy_node();
+  n.status.workers[0].label = "\x1b[2J\r\n\x7f\xc2\x9b";
+  const auto before = to_table(busy_node());
+  const auto text = to_table(n);
+  EXPECT_NE(text.find("?[2J?????"), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), std::count(before.begin(), before.end(), '\n'));
+}
+
+TEST(Statistics, CutLongLabelsBetweenLetters) {
+  auto n = busy_node();
+  n.status.workers[0].label = std::string(39, 'x') + "\xc3\xa4";  // its last letter would be cut in two
+  EXPECT_NE(to_table(n).find(std::string(39, 'x') + "\n"), std::string::npos);
 }
 
 TEST(Statistics, NeverShowMoreFreeSlotsThanThereAre) {

@@ -104,6 +104,48 @@ TEST_F(OutputCapture, ForgetsWhatIsDiscarded) {
   EXPECT_FALSE(capture_.take(output_capture::fastest_write));
 }
 
+TEST(OutputLimit, KeepsThatMuchOfBothEnds) {
+  constexpr std::size_t kept = 2048;
+  control_mapping control = control_mapping::create();
+  control.page().kept = kept;
+  ends out = make_pipe(), err = make_pipe();
+  output_capture capture(control.page(), std::move(out.read), std::move(err.read));
+  const std::string text = pattern(3 * stream_part);
+  print(out.write, text);
+  const auto printed = capture.take(output_capture::fastest_write);
+  ASSERT_TRUE(printed);
+  EXPECT_EQ(text_of(printed->out), text.substr(0, kept) + text.substr(text.size() - kept));
+  EXPECT_EQ(printed->out_dropped, text.size() - 2 * kept);
+}
+
+/// Jobs can write the page.
+TEST(OutputLimit, StaysWithinThePageWhateverThePageSays) {
+  for (const std::uint64_t said : {std::uint64_t{0}, std::uint64_t{stream_part + 1}, ~std::uint64_t{0}}) {
+    control_mapping control = control_mapping::create();
+    control.page().kept = said;
+    ends out = make_pipe(), err = make_pipe();
+    output_capture capture(control.page(), std::move(out.read), std::move(err.read));
+    const std::string text = pattern(3 * stream_part);
+    print(out.write, text);
+    const auto printed = capture.take(output_capture::fastest_write);
+    ASSERT_TRUE(printed);
+    EXPECT_LE(printed->out.size(), both_parts);
+    EXPECT_EQ(printed->out.size() + printed->out_dropped, text.size());
+  }
+}
+
+TEST(OutputLimit, HoldsForTheNodeWhateverThePageSays) {
+  constexpr std::size_t kept = 2048;
+  control_mapping control = control_mapping::create();
+  control.page().kept = ~std::uint64_t{0};
+  control.page().streams[0].total = 3 * stream_part;
+  ends out = make_pipe();
+  print(out.write, "last words");
+  const printed_text text = read_after_crash(control.page(), out.read.get(), -1, kept);
+  EXPECT_EQ(text.out.size(), 2 * kept);
+  EXPECT_EQ(text.out_dropped, 3 * stream_part + 10 - 2 * kept);
+}
+
 /// More than any pipe holds, written by the thread that would otherwise have to read it.
 TEST_F(OutputCapture, NeverBlocksAJobThatPrintsMoreThanAPipeHolds) {
   const std::string text = pattern(8 * 1024 * 1024);
