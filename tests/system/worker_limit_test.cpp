@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <atomic>
 
 #include <cstring>
 #include <iostream>
@@ -32,8 +33,8 @@ int ignore_and_wait() {
   return wait_for_ever();
 }
 int burn() {
-  for (volatile std::uint64_t i = 0;; i = i + 1) {
-  }
+  std::atomic<std::uint64_t> rounds{0};
+  for (;;) ++rounds;
 }
 int eat_memory() {
   for (;;) {
