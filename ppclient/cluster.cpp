@@ -304,7 +304,7 @@ net::awaitable<void> cluster::close() {
   co_await tasks_.close();
   if (local_) co_await local_->close();
   for (std::uint32_t slot = 0; slot < generation_.size(); ++slot) {
-    if (generation_[slot] != 0) fail(slot, errc::closed, "the client was closed before the job was done");
+    if (generation_[slot] != 0) fail(slot, errc::closed, "the client was closed before the job was done", true);
   }
   records_.wake_waiters();
 }

@@ -97,7 +97,7 @@ class cluster final : private link_owner, private local_owner {
   node_identity identity_of(const link& l) const;
   static node_identity local_identity();
   void tell_fulfilled(std::uint32_t node, const node_identity& who);
-  void cancel(detail::job_record& record);
+  void cancel(detail::job_record& record, bool is_one_of_many = false);
   void tell_cancels();
   void decide();
   void decide_soon();
@@ -122,7 +122,7 @@ class cluster final : private link_owner, private local_owner {
   std::string address_of_node(std::uint32_t node) const;
   std::uint32_t count_ms() const;
   std::int64_t wall_ms(std::uint32_t counted) const;
-  void fail(std::uint32_t slot, errc code, const std::string& text);
+  void fail(std::uint32_t slot, errc code, const std::string& text, bool is_one_of_many = false);
   void finish(detail::job_record& record, const std::string* node);
   void fail_starved(time_point at);
   errc why_nothing_runs(scheduler::class_index kind, std::string& text) const;

@@ -9,6 +9,7 @@ namespace pp::ppclient {
 namespace {
 
 constexpr std::size_t first_attempts = 16;
+constexpr std::size_t most_named_at_once = 1000;  // names cost: a million jobs may be cancelled in one go
 constexpr std::size_t stderr_tail = 4096;
 
 std::string in_words(const wire::failure& f) {
@@ -132,13 +133,14 @@ void cluster::add_post_mortem(detail::job_record& record, std::uint32_t image, s
 // --- jobs that end here ----------------------------------------------------------------------------------------------
 
 // Requires: the job is queued, or the scheduler has no place for it any more.
-void cluster::fail(std::uint32_t slot, errc code, const std::string& text) {
+void cluster::fail(std::uint32_t slot, errc code, const std::string& text, bool is_one_of_many) {
   if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
   detail::job_record& record = *record_of(slot);
   record.code = static_cast<std::uint16_t>(code);
   record.more().text = text;
-  if (code != errc::closed) add_post_mortem(record, record.image, {});  // a million jobs may be closed at once
+  if (!is_one_of_many) add_post_mortem(record, record.image, {});
   record.forget_arguments();
+  record.run_us = 0;  // it had the image's number in the same place
   ++failed_;
   finish(record, nullptr);
 }
@@ -156,7 +158,7 @@ void cluster::fail_unknown(std::uint32_t slot, const std::string& node, const st
            "it did before you submit it again");
 }
 
-void cluster::cancel(detail::job_record& record) {
+void cluster::cancel(detail::job_record& record, bool is_one_of_many) {
   const auto slot = record.slot;
   if (scheduler_.is_in_flight(slot)) {
     const auto node = scheduler_.node_of(slot);
@@ -166,7 +168,7 @@ void cluster::cancel(detail::job_record& record) {
     why.starts = scheduler_.attempt(slot);
   }
   if (scheduler_.is_queued(slot) || scheduler_.is_in_flight(slot)) scheduler_.cancel(slot);
-  fail(slot, errc::cancelled, "its caller cancelled it");
+  fail(slot, errc::cancelled, "its caller cancelled it", is_one_of_many);
 }
 
 // While the jobs still have their names: a slot may belong to another job soon.
@@ -192,7 +194,7 @@ std::size_t cluster::cancel_group(const std::string& group) {
     detail::job_record& record = *record_of(slot);
     if (record.how() == nullptr || record.how()->group != group) continue;
     ++found;
-    cancel(record);
+    cancel(record, found > most_named_at_once);
   }
   decide();
   records_.wake_waiters();

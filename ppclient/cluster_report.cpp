@@ -32,7 +32,8 @@ void cluster::fail_starved(time_point at) {
     if (at - since < options_.no_nodes_timeout) continue;
     std::string text;
     const errc code = why_nothing_runs(kind, text);
-    for (const auto slot : scheduler_.queued_jobs(kind)) fail(slot, code, text);
+    std::size_t told = 0;
+    for (const auto slot : scheduler_.queued_jobs(kind)) fail(slot, code, text, ++told > 1000);
     starving_since_.erase(kind);
   }
   records_.wake_waiters();

@@ -286,12 +286,12 @@ void link::on_unsupported(const net::message& m) {
 }
 
 void link::answer_drain(const std::string& problem) {
-  if (const auto answer = std::exchange(on_drain_answer_, {})) answer(problem);
+  for (const auto& answer : std::exchange(drain_answers_, {})) answer(problem);
 }
 
 void link::drain(std::chrono::milliseconds limit, std::function<void(std::string)> done) {
   if (is_draining_) return done({});
-  on_drain_answer_ = std::move(done);
+  drain_answers_.push_back(std::move(done));
   bytes payload;
   wire::encode_drain({static_cast<std::uint32_t>(limit.count())}, payload);
   channel_->send(wire::message_type::drain, 0, 0, payload);

@@ -189,7 +189,7 @@ class link final : private net::channel::handler {
   std::uint64_t next_token_ = 1;
   std::vector<std::pair<std::uint64_t, std::pair<time_point, std::function<void(duration)>>>> pings_;
   std::vector<std::function<void(std::string)>> stats_queries_;
-  std::function<void(std::string)> on_drain_answer_;
+  std::vector<std::function<void(std::string)>> drain_answers_;
   std::uint64_t code_bytes_sent_ = 0, bytes_sent_before_ = 0, bytes_received_before_ = 0;
 };
 

@@ -7,6 +7,9 @@ namespace pp::ppclient {
 namespace {
 
 /// Those that running the job again may explain.
+/// A broken program fails a million times in the same way.
+constexpr unsigned most_capsules = 1000;
+
 bool is_worth_a_capsule(errc code) {
   return code == errc::job_threw || code == errc::worker_crashed || code == errc::timed_out ||
          code == errc::memory_limit || code == errc::result_too_large;
@@ -20,7 +23,9 @@ void post_mortem::complete(const failed_job& job, job_report& to) noexcept {
   } catch (const std::exception& e) {
     log::warn("no_names_in_report", {{"reason", e.what()}});
   }
-  if (capsule_dir_.empty() || !is_worth_a_capsule(job.code)) return;
+  if (capsule_dir_.empty() || !is_worth_a_capsule(job.code) || saved_ >= most_capsules) return;
+  if (++saved_ == most_capsules)
+    log::warn("last_capsule", {{"directory", capsule_dir_}, {"text", "no more are saved by this client"}});
   try {
     save(job, to);
   } catch (const std::exception& e) {

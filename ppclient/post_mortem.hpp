@@ -35,6 +35,7 @@ class post_mortem {
   void save(const failed_job& job, job_report& to);
 
   std::string capsule_dir_;
+  unsigned saved_ = 0;
   code::symbol_book symbols_;
 };
 

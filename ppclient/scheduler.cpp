@@ -170,7 +170,7 @@ std::size_t scheduler::slots() const {
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 scheduler::class_index scheduler::class_for(const job_kind& what) {
-  const bool is_plain = what.priority == 0 && what.constraint == none;
+  const bool is_plain = what.priority == 0 && what.constraint == none && !what.has_crashed;
   if (is_plain && what.image >= plain_.size()) plain_.resize(what.image + 1, none);
   class_index& known = is_plain ? plain_[what.image] : class_of_.try_emplace(what, none).first->second;
   if (known == none) {
@@ -279,6 +279,9 @@ scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint1
     ++counters_.retried;
     crashed_on_[id].push_back(from);
     j.has_crashed = true;
+    auto kind = classes_[j.kind].what;
+    kind.has_crashed = true;
+    j.kind = class_for(kind);
     return give_up_place(id);
   }
   if (j.has_other) forget_other(id);

@@ -55,6 +55,7 @@ class scheduler {
     image_index image = 0;
     int priority = 0;
     constraint_index constraint = none;
+    bool has_crashed = false;  ///< set by the scheduler: these may wait for other nodes and must not hold up the rest
     auto operator<=>(const job_kind&) const = default;
   };
   /// What few jobs differ in.
@@ -145,7 +146,7 @@ class scheduler {
   struct job_entry {
     std::uint32_t next = none, previous = none;
     node_index node = none;
-      class_index kind = 0;
+    class_index kind = 0;
     std::uint16_t attempt = 0;
     std::uint16_t crashes = 0;
     std::uint16_t most_starts = 0;

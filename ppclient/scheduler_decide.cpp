@@ -10,6 +10,8 @@ namespace {
 constexpr std::size_t few_nodes = 8;
 // So many classes may stay listed although nothing of theirs is queued.
 constexpr std::size_t few_classes = 8;
+// Of jobs that crashed and wait for other nodes: a broken program has a million of them.
+constexpr std::size_t most_passed_over = 64;
 
 }  // namespace
 
@@ -113,6 +115,7 @@ std::size_t scheduler::serve(std::size_t first, std::vector<action>& out, std::s
 bool scheduler::serve_class(class_index kind, std::vector<action>& out, std::size_t end, bool only_one) {
   const job_kind& what = classes_[kind].what;
   bool any = false;
+  std::size_t passed_over = 0;
   for (auto id = classes_[kind].queue.first; id != none && out.size() < end;) {
     const auto next = jobs_[id].next;
     const auto to = jobs_[id].has_crashed ? best_after_crash(id, what) : least_loaded(what, none);
@@ -120,8 +123,8 @@ bool scheduler::serve_class(class_index kind, std::vector<action>& out, std::siz
       send(id, to, out);
       any = true;
       if (only_one) break;
-    } else if (!jobs_[id].has_crashed) {
-      break;  // no room for any job of this class; one that avoids a node must not block those behind it
+    } else if (!what.has_crashed || ++passed_over >= most_passed_over) {
+      break;  // no room for any job of this class; those that crashed wait for different nodes
     }
     id = next;
   }

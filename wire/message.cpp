@@ -217,7 +217,7 @@ bytes encoded_causes(const std::vector<cause>& causes) {
 
 std::optional<std::string> take_ended_text(std::string_view& from) {
   const auto end = from.find('\0');
-  if (end == std::string_view::npos) return std::nullopt;
+  if (end == std::string_view::npos || end > max_cause_text) return std::nullopt;
   std::string text(from.substr(0, end));
   from.remove_prefix(end + 1);
   return text;

@@ -61,6 +61,8 @@ void dispatch::drop_job_of_gone_owner(job_ref j) {
     leave_with(j, action::kind::dropped);
   } else if (claims_.fate_of(w, job.sequence) == claim::claimed) {
     kill(w, true);
+  } else {
+    wish(w, j, action::kind::dropped);
   }
 }
 

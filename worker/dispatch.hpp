@@ -184,6 +184,8 @@ class dispatch {
 
   // Decisions (dispatch_settle.cpp, dispatch_fairness.cpp).
   void kill_overdue();
+  void wish(worker_id w, job_ref j, action::kind verdict);
+  void grant_wish(worker_id w);
   void end_late_jobs();
   void look_at_time_limits();
   void return_unfit();

@@ -99,7 +99,26 @@ void dispatch::cancel_piped(job_ref j) {
     refresh_tail(w);
     return leave_unbegun(j, action::kind::cancelled);
   }
-  if (claims_.fate_of(w, sequence) != claim::done) end_running(w, j, action::kind::cancelled);
+  if (claims_.fate_of(w, sequence) == claim::done) return wish(w, j, action::kind::cancelled);
+  end_running(w, j, action::kind::cancelled);
+}
+
+/// The worker says that the job is done: then its result is on the way. But user code can write that word too.
+void dispatch::wish(worker_id w, job_ref j, action::kind verdict) {
+  jobs_[j].wish = static_cast<std::uint8_t>(static_cast<std::uint8_t>(verdict) + 1);
+  workers_[w].has_wish = true;
+  workers_[w].wish_since = now_;
+  look_again(now_ + patience_with_done);
+}
+
+void dispatch::grant_wish(worker_id w) {
+  auto& me = workers_[w];
+  const auto running = running_on(w);
+  me.has_wish = running.job != nothing;
+  if (running.job == nothing || jobs_[running.job].wish == 0) return;
+  const auto due = std::max(me.wish_since, running.since) + patience_with_done;
+  if (now_ < due) return look_again(due);
+  end_running(w, running.job, static_cast<action::kind>(jobs_[running.job].wish - 1));
 }
 
 // --- limits ----------------------------------------------------------------------------------------------------------
@@ -108,15 +127,17 @@ void dispatch::on_limit(worker_id w, std::uint64_t sequence, action::kind verdic
   now_ = now;
   const auto running = running_on(w);
   if (running.job == nothing || running.sequence != sequence) return;
-  if (workers_[w].is == worker_record::state::ending || claims_.fate_of(w, sequence) == claim::done) return;
+  if (workers_[w].is == worker_record::state::ending) return;
+  if (claims_.fate_of(w, sequence) == claim::done) return wish(w, running.job, verdict);
   end_running(w, running.job, verdict);
 }
 
 void dispatch::end_late_jobs() {
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
-    if (me.live_timed == 0 || me.is == worker_record::state::ending || me.is == worker_record::state::empty) continue;
-    end_late(w);
+    if (me.is == worker_record::state::ending || me.is == worker_record::state::empty) continue;
+    if (me.has_wish) grant_wish(w);
+    if (me.live_timed > 0 && me.is != worker_record::state::ending) end_late(w);
   }
 }
 

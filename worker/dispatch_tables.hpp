@@ -52,7 +52,8 @@ struct job_record {
   std::int8_t priority = 0;
   bool at_most_once = false;
   place where = place::free;
-  bool is_long = true;  ///< so short jobs are not piled up behind it
+  std::uint8_t wish = 0;  ///< 1 + the action that ends it, should its worker only pretend that it is done
+  bool is_long = true;    ///< so short jobs are not piled up behind it
 };
 
 struct stream_record {
@@ -117,6 +118,8 @@ struct worker_record {
   std::uint64_t head = 0, next = 0;  ///< sequences: oldest not known to be passed, first unused
   std::uint64_t done = 0;
   time_point started{}, ready_since{}, last_used{};
+  bool has_wish = false;  ///< a job in its pipe is to be ended unless its result comes soon, see job_record::wish
+  time_point wish_since{};
   job_ref late = nothing;  ///< done according to the worker, but its result did not come
   time_point late_since{};
   time_point head_since{};  ///< since when its oldest job has been the one that runs

@@ -130,7 +130,7 @@ void pool::impl::settle() {
   for (const auto w : to_flush) workers[w]->road()->flush();
   to_flush.clear();
   if (decide.next_look() < armed) schedule();
-  if (!is_watching && !closing && decide.jobs() > 0) {
+  if (!is_watching && !closing && decide.jobs() > 0 && decide.running_workers() > 0) {
     is_watching = true;
     tasks.spawn("watch jobs", watch());
   }
@@ -153,10 +153,11 @@ void pool::impl::carry_out(const action& a) {
       workers[a.worker]->road()->send_job(a.sequence, decide.job(a.job).attempt, payloads[a.job]);
       if (to_flush.empty() || to_flush.back() != a.worker) to_flush.push_back(a.worker);
       return;
-    case kind::stop: return workers[a.worker]->finish(options.kill_grace);
-    case kind::kill: return workers[a.worker]->kill();
+    // It may have ended by itself between the decision and now.
+    case kind::stop: return workers[a.worker] ? workers[a.worker]->finish(options.kill_grace) : void();
+    case kind::kill: return workers[a.worker] ? workers[a.worker]->kill() : void();
     case kind::not_started: return take_away(a, not_started_result());
-    case kind::end_job: return workers[a.worker]->terminate(options.kill_grace);
+    case kind::end_job: return workers[a.worker] ? workers[a.worker]->terminate(options.kill_grace) : void();
     case kind::timed_out:
     case kind::cpu_limit:
     case kind::memory_limit:
@@ -181,12 +182,14 @@ void pool::impl::start(const action& a) {
     workers.resize(a.worker + 1);
     ends.resize(a.worker + 1);
     watched.resize(a.worker + 1);
+    rest_until.resize(a.worker + 1);
   }
   PP_ASSERT(!workers[a.worker]);
   auto& arguments = arenas[a.group];
   if (!arguments && options.road != road_kind::socket) arguments = argument_arena::create();
   workers[a.worker] = std::make_unique<supervisor>(executor, a.worker, programs[a.group], arguments, options, *this);
   watched[a.worker] = {};
+  rest_until[a.worker] = {};
   ++numbers.workers_started;
   tasks.spawn("worker", supervise(a.worker));
 }

@@ -97,6 +97,7 @@ struct pool::impl final : claims, supervisor::listener {
   std::vector<std::unique_ptr<supervisor>> workers;
   std::vector<worker_end> ends;                           ///< by worker, of the last one there
   std::vector<watchdog> watched;                          ///< by worker
+  std::vector<time_point> rest_until;                     ///< by worker: no look before
   std::vector<job_bytes> payloads;                        ///< by job
   std::vector<std::shared_ptr<const wire::terms>> terms;  ///< by job; null for most
   std::vector<action> actions;

@@ -9,6 +9,9 @@ namespace pp::worker {
 namespace {
 
 constexpr auto watch_interval = std::chrono::milliseconds(100);
+constexpr auto patience_with_claim = std::chrono::seconds(2);
+constexpr int rest_after_look =
+    20;  // times what the look took: a tree of thousands must not keep the node from its work
 
 std::string seconds_in_words(std::uint64_t ms) {
   auto text = std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 + 1000).substr(1);
@@ -30,7 +33,7 @@ std::string bytes_in_words(std::uint64_t count) {
 
 /// Runs only while there are jobs: an idle pool has no timer.
 net::awaitable<void> pool::impl::watch() {
-  while (!closing && decide.jobs() > 0) {
+  while (!closing && decide.running_workers() > 0) {
     next_watch.expires_after(watch_interval);
     net::error_code cancelled;
     co_await next_watch.async_wait(net::redirect_error(net::use_awaitable, cancelled));
@@ -46,10 +49,14 @@ void pool::impl::look_at(worker_id w) {
   const auto running = decide.running_on(w);
   if (running.job == nothing || workers[w]->pid() <= 0) return;
   const auto sequence = running.sequence;
+  // What a worker uses before it claims the job is not the job's; but it must not pretend for ever.
+  if (fate_of(w, sequence) != claim::claimed && now() < running.since + patience_with_claim) return;
   const watchdog::limits limits{memory_limit_of(running.job), std::chrono::milliseconds(terms_of(running.job).cpu_ms)};
   const bool is_worth_it = watched[w].knows(sequence) || terms_of(running.job).memory > 0 || limits.cpu.count() > 0;
   watched[w].note(sequence);
-  const auto used = is_worth_it ? usage_of_tree(workers[w]->pid()) : std::nullopt;
+  const auto before = now();
+  const auto used = is_worth_it && before >= rest_until[w] ? usage_of_tree(workers[w]->pid()) : std::nullopt;
+  rest_until[w] = std::max(rest_until[w], before) + (used ? rest_after_look * (now() - before) : duration());
   if (!used) return;
   const auto verdict = watched[w].look(sequence, *used, limits);
   if (verdict == watchdog::verdict::fine) return;

@@ -107,8 +107,10 @@ bool runner::on_image(byte_view payload) {
 
 bool runner::on_submit(const pipe_message& message) {
   const std::uint64_t sequence = next_sequence_++;
+  const auto job = wire::decode_submit(message.payload);
+  if (job) prepare(*job, message.payload);  // before the claim: from then on the node counts what this process uses
   if (!control_.move(sequence, claim::queued, claim::claimed)) return true;
-  const outcome how = execute(message);
+  const outcome how = execute(job, message);
   if (is_forked_child.load(std::memory_order_relaxed)) ::_exit(0);
   const bool sent = send_result(message.head, how);
   control_.set(sequence, claim::done);
@@ -117,19 +119,17 @@ bool runner::on_submit(const pipe_message& message) {
   return sent;
 }
 
-runner::outcome runner::execute(const pipe_message& message) {
+runner::outcome runner::execute(const result<wire::submit>& job, const pipe_message& message) {
   value_.clear();
   const time_point start = now();
-  outcome how = execute_submit(message.payload, message.head.attempt);
+  outcome how = execute_submit(job, message.payload, message.head.attempt);
   how.run_time = now() - start;
   if (how.code != wire::code_value) value_.clear();
   return how;
 }
 
-runner::outcome runner::execute_submit(byte_view payload, unsigned attempt) {
-  const auto job = wire::decode_submit(payload);
+runner::outcome runner::execute_submit(const result<wire::submit>& job, byte_view payload, unsigned attempt) {
   if (!job) return {number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
-  prepare(*job, payload);
   const job_scope scope(job->id, attempt, terms_);
   return call(*job, wire::arguments_of(*job, payload));
 }

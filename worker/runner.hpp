@@ -57,8 +57,8 @@ class runner {
   bool on_message(const pipe_message& message);
   bool on_image(byte_view payload);
   bool on_submit(const pipe_message& message);
-  outcome execute(const pipe_message& message);
-  outcome execute_submit(byte_view payload, unsigned attempt);
+  outcome execute(const result<wire::submit>& job, const pipe_message& message);
+  outcome execute_submit(const result<wire::submit>& job, byte_view payload, unsigned attempt);
   void prepare(const wire::submit& job, byte_view payload);
   outcome call(const wire::submit& job, byte_view arguments);
   static outcome outcome_of(const std::exception_ptr& thrown);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <mutex>
 
 #include "pp/this_job.hpp"
@@ -31,6 +32,8 @@ void set_label(std::string text) {
   const std::lock_guard hold(job.lock);
   job.label = std::move(text);
 }
+
+constexpr std::size_t most_retired = 1000;
 
 // The entry itself and not its value: it is put back as it was, and putenv() copies nothing that would never be freed.
 char* entry_of(const std::string& name_and_value) {
@@ -98,6 +101,10 @@ void job_scope::restore_variables() {
       ::unsetenv(one->text.substr(0, one->text.find('=')).c_str());
     }
   }
+  // Somebody may have kept what getenv() gave him, and look at it in a later job.
+  static std::deque<std::vector<variable>> retired;
+  retired.push_back(std::move(variables_));
+  if (retired.size() > most_retired) retired.pop_front();
 }
 
 }  // namespace worker

@@ -21,7 +21,8 @@ namespace pp::worker {
 namespace {
 
 constexpr std::size_t most_processes = 4096;  // of one tree; a fork bomb must not keep the node from its work
-constexpr std::size_t most_threads = 256;     // whose children are looked for
+constexpr std::size_t most_threads = 256;     // of one process, whose children are looked for
+constexpr std::size_t most_looks = 6000;      // at processes and threads together: some 50 ms at worst
 
 /// The beginning of a small file; empty if it cannot be read.
 std::string_view content_of(const std::string& path, std::array<char, 4096>& room) {
@@ -29,6 +30,20 @@ std::string_view content_of(const std::string& path, std::array<char, 4096>& roo
   if (!file) return {};
   const auto count = ::read(file.get(), room.data(), room.size());
   return {room.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
+}
+
+/// The whole of a file that may be long, up to a limit.
+std::string whole_content_of(const std::string& path) {
+  constexpr std::size_t most = 64 * 1024;
+  const code::descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string all;
+  std::array<char, 4096> room;
+  while (file && all.size() < most) {
+    const auto count = ::read(file.get(), room.data(), room.size());
+    if (count <= 0) break;
+    all.append(room.data(), static_cast<std::size_t>(count));
+  }
+  return all;
 }
 
 /// The next number of a text, which is cut by it.
@@ -69,14 +84,15 @@ std::optional<duration> cpu_time(const std::string& at, std::array<char, 4096>& 
   return std::chrono::milliseconds(ticks * 1000 / static_cast<std::uint64_t>(ticks_a_second));
 }
 
-void add_children(const std::string& at, std::vector<std::uint64_t>& to, std::array<char, 4096>& room) {
+void add_children(const std::string& at, std::vector<std::uint64_t>& to, std::size_t& budget) {
   const std::unique_ptr<DIR, int (*)(DIR*)> threads(::opendir((at + "/task").c_str()), ::closedir);
   if (!threads) return;
-  for (std::size_t i = 0; i < most_threads; ++i) {
+  for (std::size_t i = 0; i < most_threads && budget > 0; ++i, --budget) {
     const auto* thread = ::readdir(threads.get());
     if (thread == nullptr) return;
     if (thread->d_name[0] == '.') continue;
-    auto text = content_of(at + "/task/" + thread->d_name + "/children", room);
+    const auto whole = whole_content_of(at + "/task/" + thread->d_name + "/children");
+    std::string_view text = whole;
     while (to.size() < most_processes) {
       const auto child = next_number(text);
       if (child == 0) break;
@@ -111,13 +127,14 @@ std::optional<usage> usage_of_tree(pid_t pid) {
   std::array<char, 4096> room;
   std::vector<std::uint64_t> all{static_cast<std::uint64_t>(pid)};
   usage sum;
-  for (std::size_t i = 0; i < all.size(); ++i) {
+  std::size_t budget = most_looks;
+  for (std::size_t i = 0; i < all.size() && budget > 0; ++i, --budget) {
     const auto at = "/proc/" + std::to_string(all[i]);
     const auto cpu = cpu_time(at, room);
     if (!cpu && i == 0) return std::nullopt;
     sum.cpu += cpu.value_or(duration());
     sum.memory += own_memory(at, room) + swapped_memory(at, room);
-    add_children(at, all, room);
+    add_children(at, all, budget);
   }
   return sum;
 }

@@ -30,10 +30,10 @@ enum class errc : std::uint16_t {
   timed_out = 18,         ///< the job's time limit passed
   memory_limit = 19,      ///< the job used more memory than it may
   cancelled = 20,         ///< the caller cancelled the job
-  result_too_large = 21,  ///< the result was longer than job_options::max_result
+  result_too_large = 21,  ///< the result was longer than job_options::max_result, or 1 GiB
 
   // Decide yourself.
-  outcome_unknown = 32,  ///< a job that may run at most once was on a node that was lost
+  outcome_unknown = 32,  ///< a job that may run at most once had begun, or may have, and its result is lost
 
   // Fix the set-up.
   refused = 48,           ///< the other side does not hold our key, or we do not hold its key

@@ -58,7 +58,7 @@ struct job_options {
   /// How often it is started in all if its worker dies, 0 = options::attempts. Range 1..1000. The loss of a node does not
   /// count.
   unsigned attempts = 0;
-  /// Once sent to a node it is never sent again: if what became of it cannot be known, it fails with
+  /// Once it has begun, or may have, it is never sent again: if what became of it cannot be known, it fails with
   /// errc::outcome_unknown.
   bool at_most_once = false;
   /// It may be run twice at a time on purpose: a copy is started elsewhere when its node is silent. The first result
@@ -66,7 +66,7 @@ struct job_options {
   bool idempotent = false;
   /// Jobs with more go first, whatever they wait for: here, and on their node. Range -100..100.
   int priority = 0;
-  /// For people: in errors, statistics and logs. At most 255 bytes.
+  /// For people: in errors, capsules and nodes' statistics. At most 255 bytes.
   std::string label = {};
   /// Jobs to be cancelled together: client::cancel_group. Any text.
   std::string group = {};
@@ -138,8 +138,8 @@ struct options {
   /// What holds for every job that does not say otherwise.
   job_options job;
 
-  /// A job that crashed, was ended for a limit, or threw is saved here as a capsule, one file each, for
-  /// `ppclient replay FILE`: its arguments, environment and report. Empty = not. The directory must exist; files are
+  /// A job that crashed, was ended for a limit, or threw is saved here as a capsule, one file each (the
+  /// first 1,000 of a client), for `ppclient replay FILE`: its arguments, environment and report. Empty = not. The directory must exist; files are
   /// readable by this user only.
   std::string capsule_dir;
 
