@@ -56,10 +56,9 @@ PP_BARE bool move_descriptors(launch_order& o) {
 
 PP_BARE bool enter_directory(launch_order& o) { return o.directory < 0 || call(SYS_fchdir, o.directory); }
 
+// Where it is refused (a cgroup that was removed meanwhile, say) the worker does without.
 PP_BARE bool join_cgroups(launch_order& o) {
-  for (std::size_t i = 0; i < o.cgroup_count; ++i) {
-    if (!call(SYS_write, o.cgroups[i], address_of("0"), 1)) return false;
-  }
+  for (std::size_t i = 0; i < o.cgroup_count; ++i) call(SYS_write, o.cgroups[i], address_of("0"), 1);
   return true;
 }
 

@@ -85,6 +85,20 @@ net::awaitable<worker_end> supervisor::run() {
   co_return end;
 }
 
+/// A worker without one is better than none.
+void supervisor::make_cgroup(spawn_plan& plan) {
+  if (!options_.cgroups) return;
+  try {
+    cgroup_.emplace(options_.cgroups);
+  } catch (const std::system_error& e) {
+    log::warn("no_cgroup", {{"reason", e.what()}});
+    return;
+  }
+  // Coarser than the watchdog, which knows each job's limit, but nothing is too fast for it.
+  if (options_.memory_limit > 0) cgroup_->set_memory_limit(options_.memory_limit);
+  plan.cgroups = {cgroup_->procs()};
+}
+
 void supervisor::start() {
   const auto& image = *program_.what;
   road_ = make_road(executor_, options_.road, arguments_, options_.spin);
@@ -100,12 +114,7 @@ void supervisor::start() {
   if (options_.directories) directory_.emplace(options_.directories);
   const auto temporary = directory_ ? directory_->path() : std::string();
   mark_ = directory_ ? temporary : make_mark();
-  if (options_.cgroups) {
-    cgroup_.emplace(options_.cgroups);
-    // Coarser than the watchdog, which knows each job's limit, but nothing is too fast for it.
-    if (options_.memory_limit > 0) cgroup_->set_memory_limit(options_.memory_limit);
-    plan.cgroups = {cgroup_->procs()};
-  }
+  make_cgroup(plan);
   oom_before_ = sample();
   plan.directory = directory_ ? directory_->fd() : -1;
   const auto* user = options_.launch.user ? &*options_.launch.user : nullptr;

@@ -84,6 +84,7 @@ class supervisor final : private road_events {
   void on_broken(const std::string& reason) override;
 
   void start();
+  void make_cgroup(spawn_plan& plan);
   net::awaitable<void> wait_exit();
   net::awaitable<void> end_orphans();
   net::awaitable<void> end_cgroup();
