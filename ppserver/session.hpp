@@ -117,7 +117,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   std::uint32_t unread_ = 0;  ///< answers sent while the client does not read
   bool draining_ = false, leaving_ = false;
   bool has_said_all_ = false;  ///< nothing more can be sent
-  std::string reason_;  ///< why it ended, if somebody decided it
+  std::string reason_;         ///< why it ended, if somebody decided it
 };
 
 }  // namespace pp::ppserver

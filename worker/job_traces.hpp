@@ -1,6 +1,6 @@
 // Inside the worker: what a job has left in its process when it is over, for the next job not to find.
 //
-// Files in the job directory are removed and the working directory is set again after every job that ran 5 µs or longer
+// Files in the job directory are removed and the working directory is set again after every job that ran 1 µs or longer
 // (no shorter one can have made a file), for the price of two system calls as long as the directory was not touched.
 // Dead children that nobody waited for are reaped at most once a second: a worker inherits whatever its jobs leave behind,
 // and no job is running then, so whoever started them can no longer wait; without it a job that starts a process and
@@ -29,7 +29,7 @@ class job_traces {
     if (run_time >= shortest_cleaned) clean_after_work(run_time);
   }
 
-  static constexpr duration shortest_cleaned = std::chrono::microseconds(5);
+  static constexpr duration shortest_cleaned = std::chrono::microseconds(1);
   static constexpr duration shortest_reaped = std::chrono::microseconds(50);
 
  private:

@@ -138,9 +138,9 @@ struct options {
   /// What holds for every job that does not say otherwise.
   job_options job;
 
-  /// A job that crashed, was ended for a limit, or threw is saved here as a capsule, one file each (the
-  /// first 1,000 of a client), for `ppclient replay FILE`: its arguments, environment and report. Empty = not. The directory must exist; files are
-  /// readable by this user only.
+  /// A job that crashed, was ended for a limit, or threw is saved here as a capsule, one file each (the first 1,000 of a
+  /// client), for `ppclient replay FILE`: its arguments, environment and report. Empty = not. The directory must exist;
+  /// files are readable by this user only.
   std::string capsule_dir;
 
   /// What this client asks nodes to be allowed to do.

@@ -33,8 +33,9 @@ class lab {
                 shares_,
                 settings_,
                 [] { return std::string("{\"name\":\"lab\"}"); },
-                [](std::chrono::milliseconds) {},
-                settings_.drain_timeout} {
+                [this](std::chrono::milliseconds limit) { drain_limits.push_back(limit); },
+                settings_.drain_timeout,
+                2} {
     test::stream_pair pair(context_, nullptr);
     auth::proved_client who;
     who.key_name = "alice";
@@ -104,6 +105,7 @@ class lab {
     for (; n > 0; --n) context_.poll_one();
   }
   session& node() { return *session_; }
+  std::vector<std::chrono::milliseconds> drain_limits;  ///< of each time the node was told to drain
   bool is_over() const { return session_ended_ && client_ended_; }
 
  private:
@@ -242,6 +244,56 @@ TEST(Session, AsksForAProgramAndGivesHeldJobsBackOnRecall) {
   EXPECT_EQ(result.head.attempt, 2);
   EXPECT_EQ(code_of(result), wire::code_not_started);
   EXPECT_EQ(result.payload[0], 1) << "its credit comes back";
+}
+
+bytes encoded_cancel(wire::cancel_reason why) {
+  bytes payload;
+  wire::encode_cancel({why}, payload);
+  return payload;
+}
+
+TEST(Session, CancelsAHeldJobAtOnce) {
+  lab l;
+  l.send_image(0, "content that never comes");
+  l.send_job(1, 0);
+  l.await(message_type::need);
+  l.send(message_type::cancel, encoded_cancel(wire::cancel_reason::cancel), 1, 1);
+  EXPECT_EQ(code_of(l.await(message_type::result)), static_cast<std::uint16_t>(errc::cancelled));
+}
+
+TEST(Session, PassesOverACancelOfAJobThatIsGone) {
+  lab l;
+  l.send(message_type::cancel, encoded_cancel(wire::cancel_reason::cancel), 77, 1);
+  l.send(message_type::ping, bytes(8));
+  l.await(message_type::pong);
+  EXPECT_EQ(l.count(message_type::result), 0U);
+}
+
+TEST(Session, DrainsItsNodeForAnAdmin) {
+  lab_options o;
+  o.role = auth::role::admin;
+  lab l(o);
+  bytes payload;
+  wire::encode_drain({1500}, payload);
+  l.send(message_type::drain, payload);
+  l.run_until([&] { return !l.drain_limits.empty(); });
+  EXPECT_EQ(l.drain_limits, std::vector{1500ms});
+}
+
+TEST(Session, DrainsItsNodeForNobodyElse) {
+  lab l;
+  bytes payload;
+  wire::encode_drain({0}, payload);
+  l.send(message_type::drain, payload);
+  const auto bye = wire::decode_goodbye(l.await(message_type::goodbye).payload);
+  ASSERT_TRUE(bye);
+  EXPECT_NE(bye->text.find("admin"), std::string::npos) << bye->text;
+  EXPECT_TRUE(l.drain_limits.empty());
+}
+
+TEST(Session, TellsHowWellJobsAreKeptApart) {
+  lab l;
+  EXPECT_EQ(wire::decode_welcome(l.await(message_type::welcome).payload)->isolation, 2);
 }
 
 TEST(Session, TellsThatAProgramCannotRunAndGivesItsJobsBack) {

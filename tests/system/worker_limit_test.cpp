@@ -225,7 +225,7 @@ TEST_F(WorkerLimit, AProgramWhoseWorkersDieTooOftenIsRefusedWithTheReason) {
   EXPECT_EQ(lab.owner.returned.size(), 4U);
 }
 
-TEST_F(WorkerLimit, AJobThatMayRunOnceIsNotRepeatedAfterItsWorkerWasEndedForAnother) {
+TEST_F(WorkerLimit, AJobThatMayRunOnceIsNotRepeatedAfterItsWorkerDied) {
   pool_lab lab(options(1));
   wire::terms t;
   t.at_most_once = true;
