@@ -168,7 +168,8 @@ TEST_F(WorkerLimit, MemoryOfEarlierJobsIsNotBlamedOnALimitedOne) {
   pool_lab lab(options(1));
   EXPECT_EQ(lab.result_of(lab.submit(text_of, 60U << 20U)).value<std::string>().size(), 60U << 20U);
   wire::terms t;
-  t.memory = 40U << 20U;
+  // A sanitizer keeps what was freed, to find who still uses it: there is nothing to give back.
+  t.memory = is_sanitized ? 1U << 30U : 40U << 20U;
   t.timeout_ms = 400;
   EXPECT_EQ(lab.result_of(submit(lab, t, wait_for_ever)).code, number(errc::timed_out));
 }
