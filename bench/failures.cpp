@@ -79,7 +79,7 @@ double late_by(pp::client& client) {
 
 void measure(const run_options& o, report& out) {
   const private_world world;
-  const node n({}, {"-w", "1"});
+  const node n({}, 1);
   pp::client client(only(n));
   require(client.submit(plus_one, 41).get() == 42, "a wrong result");
   const std::string process = "a process started and ended";

@@ -43,11 +43,9 @@ std::string address_in(const std::string& ready_line) {
   return ready_line.substr(at + 8, ready_line.find(' ', at) - at - 8);
 }
 
-std::vector<std::string> node_arguments(const std::vector<std::string>& flags) {
-  std::vector<std::string> all{PP_SERVER_PROGRAM, "-p", "0",  "-w",          "2",
-                               "--no-discovery",  "-t", "60", "--log-level", "warn"};
-  all.insert(all.end(), flags.begin(), flags.end());
-  return all;
+std::vector<std::string> node_arguments(int workers) {
+  return {PP_SERVER_PROGRAM,  "-p", "0",  "-w",          std::to_string(workers),
+          "--no-discovery", "-t", "60", "--log-level", "warn"};
 }
 
 }  // namespace
@@ -121,7 +119,7 @@ private_world::~private_world() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-node::node(const environment& more, const std::vector<std::string>& flags) : program_(node_arguments(flags), 2, more) {
+node::node(const environment& more, int workers) : program_(node_arguments(workers), 2, more) {
   std::string line = program_.read_line();
   while (line.find("event=ready") == std::string::npos) line = program_.read_line();
   address_ = address_in(line);

@@ -49,10 +49,10 @@ class private_world {
   std::string directory_;
 };
 
-/// A ppserver with two workers and every default.
+/// A ppserver with every default but its number of workers.
 class node {
  public:
-  explicit node(const environment& more = {}, const std::vector<std::string>& flags = {});
+  explicit node(const environment& more = {}, int workers = 2);
   const std::string& address() const { return address_; }
   pid_t pid() const { return program_.pid(); }
 

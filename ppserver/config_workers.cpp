@@ -123,6 +123,10 @@ void add_limit_options(CLI::App& app, raw_options& o) {
       ->check(CLI::Range(1, 86400))
       ->capture_default_str()
       ->type_name("SECONDS");
+  app.add_option("--keep-warm", o.warm_s, "How long idle workers wait for the next client of their program")
+      ->check(CLI::Range(0, 86400))
+      ->capture_default_str()
+      ->type_name("SECONDS");
 }
 
 void add_speed_options(CLI::App& app, raw_options& o) {
@@ -166,6 +170,7 @@ void finish_worker_options(const raw_options& o, config& s) {
   if (o.recycle) s.recycle_after = 1;
   s.memory = o.memory ? *o.memory : worker::usual_memory_limit(s.workers);
   s.restart_window = std::chrono::seconds(o.restart_s);
+  s.keep_warm = std::chrono::seconds(o.warm_s);
   for (const auto& share : o.shares) s.key_weights.insert_or_assign(read_share(share).first, read_share(share).second);
   s.spin = std::chrono::microseconds(o.spin_us);
 }

@@ -38,6 +38,7 @@ worker::pool_options pool_options_of(const config& settings, const worker::launc
   o.orphans = std::make_shared<worker::orphans>();
   o.restart_limit = settings.restart_limit;
   o.restart_window = settings.restart_window;
+  o.keep_warm = settings.keep_warm;
   o.memory_limit = settings.memory;
   o.output_limit = static_cast<std::size_t>(settings.output_limit);
   return o;

@@ -63,6 +63,7 @@ class dispatch {
     duration start_limit = std::chrono::seconds(30);
     unsigned restart_limit = 1000;  ///< deaths of one group's workers within restart_window; one more makes it unfit
     duration restart_window = std::chrono::hours(1);
+    duration keep_warm = std::chrono::seconds(60);  ///< idle workers of a group without owners live this long
   };
   struct new_job {
     std::uint64_t id = 0;
@@ -200,6 +201,7 @@ class dispatch {
   std::uint32_t share_with_worker(worker_id w, std::uint32_t owner) const;
   void start_workers();
   void start_worker(const candidate& who);
+  void feed_new();
   void feed_all(bool one_each);
   void feed(worker_id w, std::uint32_t depth);
   bool may_take(const worker_record& w, const stream_record& s, std::uint32_t depth) const;

@@ -9,7 +9,6 @@ namespace {
 constexpr auto work_ahead = std::chrono::milliseconds(20);  // in one worker's pipe, for short jobs
 constexpr auto short_job = std::chrono::milliseconds(1);    // above it no more than two jobs are bound to a worker
 constexpr auto time_slice = std::chrono::milliseconds(50);  // a worker serves this long before it must make room
-constexpr auto orphan_limit = std::chrono::seconds(60);     // workers of an image without owners are kept warm
 constexpr std::size_t most_pipe_bytes = 4U << 20U;          // ahead in one pipe, beyond the job that comes first
 
 }  // namespace
@@ -23,6 +22,7 @@ void dispatch::settle(time_point now, std::vector<action>& out) {
   return_unfit();
   if (is_refusing()) give_back_all();
   shed_surplus();
+  feed_new();
   make_room();
   feed_all(true);  // before workers are started for what waits, and before anything is queued behind a running job
   start_workers();
@@ -118,8 +118,8 @@ void dispatch::retire() {
     if (!me.is_idle()) continue;
     const auto& g = groups_[me.group];
     const bool is_worn = limits_.recycle_after != 0 && me.done >= limits_.recycle_after;
-    const bool is_orphan = g.streams.empty() && now_ >= g.orphan_since + orphan_limit;
-    if (g.streams.empty() && !is_orphan) look_again(g.orphan_since + orphan_limit);
+    const bool is_orphan = g.streams.empty() && now_ >= g.orphan_since + limits_.keep_warm;
+    if (g.streams.empty() && !is_orphan) look_again(g.orphan_since + limits_.keep_warm);
     if (!me.yields && !is_worn && !is_orphan) continue;
     stop_serving(w);
     me.is = worker_record::state::ending;
@@ -263,6 +263,15 @@ bool dispatch::may_take(const worker_record& w, const stream_record& s, std::uin
   if (w.live == 0) return true;
   const auto window = w.live_long > 0 || is_long(s) ? 2U : std::min(w.window, s.window);
   return w.live < std::min(window, limits_.max_window) && w.live_bytes + jobs_[s.first].size <= most_pipe_bytes;
+}
+
+/// A new worker counts as its owner's until it has a job: an owner that seemed to have none meanwhile would take another's.
+void dispatch::feed_new() {
+  for (worker_id w = 0; w < workers_.size(); ++w) {
+    if (!workers_[w].takes_jobs() || workers_[w].live > 0 || workers_[w].tail == nothing) continue;
+    if (groups_[workers_[w].group].unfit_reason.empty()) feed(w, 1);
+    refresh_tail(w);
+  }
 }
 
 void dispatch::feed_all(bool one_each) {

@@ -116,7 +116,6 @@ bool dispatch::on_worker_ready(worker_id w, time_point now) {
   if (!me.yields) {
     --groups_[me.group].starting;
     ++groups_[me.group].ready;
-    set_tail(w, nothing);
   }
   return true;
 }

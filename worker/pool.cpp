@@ -14,7 +14,7 @@ namespace {
 constexpr auto patience_with_killed = std::chrono::seconds(5);  // for processes that hang in the kernel after SIGKILL
 
 dispatch::limits limits_of(const pool_options& o) {
-  return {o.slots, o.recycle_after, o.max_window, o.start_limit, o.restart_limit, o.restart_window};
+  return {o.slots, o.recycle_after, o.max_window, o.start_limit, o.restart_limit, o.restart_window, o.keep_warm};
 }
 
 /// In the list of those to be woken for as long as it lives.

@@ -188,7 +188,11 @@ const client_program load_program("failing_well_load", load_forever);
 // 200 clients killed under load: the slots are free within 5 s, no process and no directory remains.
 TEST(FailingWell, ClientsThatAreKilledLeaveNothingBehind) {
   const cluster c;
-  const auto n = c.start_node("node-a", 2);
+  node::parameters p;
+  p.workers = 2;
+  p.name = "node-a";
+  p.extra = {"--keep-warm", "1"};  // a warm worker that waits for another client is none that was left behind
+  const auto n = c.start_node(p);
   pp::client observer(observer_options(c));
   ASSERT_TRUE(has_nodes(observer, 1));
   const auto file = (c.directory() / "pids").string();
