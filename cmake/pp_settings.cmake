@@ -46,11 +46,12 @@ target_link_libraries(pp_private INTERFACE pp_warnings)
 target_include_directories(pp_private INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(pp_private INTERFACE PP_VERSION="${PROJECT_VERSION}")
 
-# pp_precompile(TARGET header…): what all files of a target include is read once, in builds with sanitizers only: those are most
-# of the time of tools/test, and the optimised build finds includes that are missing.
+# pp_precompile(TARGET [TEST] header…): what all files of a target include is read once. Of the product in builds with sanitizers
+# only, so that the optimised build finds includes that are missing; of tests always: they are most of the time of tools/test.
 function(pp_precompile target)
-  if(PP_SANITIZE)
+  cmake_parse_arguments(ARG "TEST" "" "" ${ARGN})
+  if(PP_SANITIZE OR ARG_TEST)
     target_precompile_headers(${target} PRIVATE <algorithm> <chrono> <functional> <map> <memory> <optional> <string> <vector>
-                              ${ARGN})
+                              ${ARG_UNPARSED_ARGUMENTS})
   endif()
 endfunction()

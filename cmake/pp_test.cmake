@@ -13,7 +13,7 @@ function(pp_test_program name)
   target_link_libraries(${name} PRIVATE pp_test_support ${ARG_LINK})
   target_compile_definitions(${name} PRIVATE PP_TEST_DATA="${PROJECT_SOURCE_DIR}/tests" PP_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              PP_BINARY_DIR="${PROJECT_BINARY_DIR}")
-  pp_precompile(${name} <gmock/gmock.h> <gtest/gtest.h> ${PROJECT_SOURCE_DIR}/include/pp/pp.hpp
+  pp_precompile(${name} TEST <gmock/gmock.h> <gtest/gtest.h> ${PROJECT_SOURCE_DIR}/include/pp/pp.hpp
                 ${PROJECT_SOURCE_DIR}/net/asio.hpp)
   if(NOT ARG_PROCESSORS)
     set(ARG_PROCESSORS 1)

@@ -3,8 +3,7 @@
 #include <fcntl.h>
 
 #include <cstring>
-#include <fstream>
-#include <iterator>
+#include <filesystem>
 #include <random>
 
 #include <gmock/gmock.h>
@@ -13,6 +12,7 @@
 #include "code/descriptor.hpp"
 #include "code/modules.hpp"
 #include "code/platform.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace pp::code {
 namespace {
@@ -20,8 +20,9 @@ namespace {
 using testing::Contains;
 
 bytes contents_of(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  const auto text = test::read_file(path);
+  const auto* const first = reinterpret_cast<const std::uint8_t*>(text.data());
+  return {first, first + text.size()};
 }
 
 /// The path of a system library that this program has loaded.
@@ -41,7 +42,7 @@ TEST(Elf, ReadsThisProgram) {
   const auto facts = facts_of("/proc/self/exe");
   EXPECT_EQ(facts.header.e_machine, this_platform().machine);
   EXPECT_THAT(facts.needed, Contains("libc.so.6"));
-  EXPECT_LE(facts.loaded_size, contents_of("/proc/self/exe").size());
+  EXPECT_LE(facts.loaded_size, std::filesystem::file_size("/proc/self/exe"));
   std::vector<std::string> versions;
   for (const auto& v : facts.needs) versions.push_back(v.version);
   EXPECT_LE(compare_versions(highest_version(versions, "GLIBC_"), this_platform().glibc), 0);
