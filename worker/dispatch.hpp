@@ -195,7 +195,7 @@ class dispatch {
   void shed_surplus();
   void make_room();
   bool make_room_for(const candidate& who);
-  worker_id idle_victim(group_id wanted) const;
+  worker_id idle_victim(const stream_record& wanted);
   worker_id busy_victim(const candidate& who);
   unsigned freed_soon() const;
   std::uint32_t share_with_worker(worker_id w, std::uint32_t owner) const;

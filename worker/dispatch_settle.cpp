@@ -178,7 +178,7 @@ void dispatch::make_room() {
 
 bool dispatch::make_room_for(const candidate& who) {
   const auto& s = streams_[who.stream];
-  auto victim = idle_victim(s.group);
+  auto victim = idle_victim(s);
   if (victim == nothing && s.queued > 0) victim = busy_victim(who);
   if (victim == nothing) return false;
   begin_yield(victim, s.group, s.owner);
@@ -194,12 +194,18 @@ unsigned dispatch::freed_soon() const {
   return count;
 }
 
-/// The worker of another image that has been idle for the longest time, and whose image has nothing to do.
-worker_id dispatch::idle_victim(group_id wanted) const {
+/// The worker of another image that has been idle for the longest time, and whose image has nothing to do. Who has a worker
+/// already waits for a time slice: one that is idle while its client sends the next job would be missed at once.
+worker_id dispatch::idle_victim(const stream_record& wanted) {
+  const bool has_one = owners_[wanted.owner].tails > 0;
   worker_id best = nothing;
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
-    if (!me.is_idle() || me.yields || me.group == wanted || groups_[me.group].queued > 0) continue;
+    if (!me.is_idle() || me.yields || me.group == wanted.group || groups_[me.group].queued > 0) continue;
+    if (has_one && now_ < me.last_used + time_slice) {
+      look_again(me.last_used + time_slice);
+      continue;
+    }
     if (best == nothing || me.last_used < workers_[best].last_used) best = w;
   }
   return best;

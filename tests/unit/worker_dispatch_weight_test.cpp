@@ -105,5 +105,22 @@ TEST_F(DispatchKeys, GetSlotsByWeightHoweverLongAChangeOfWorkersTakes) {
   EXPECT_EQ(lab.starts, 5U) << "one change is enough";
 }
 
+TEST_F(DispatchKeys, AWorkerThatIsIdleForAMomentIsNotTakenByWhoHasOne) {
+  const auto brief = lab.d.on_owner_added(), greedy = lab.d.on_owner_added();
+  const auto one = lab.d.on_group_added(), two = lab.d.on_group_added();
+  lab.submit(brief, one, 1, 2);
+  lab.submit(greedy, two, 1, 1000);
+  run_for(1300ms, 10ms);
+  ASSERT_EQ(done(brief), 2U);
+  EXPECT_EQ(lab.alive_of(one), 0U) << "long idle, and taken";
+  lab.submit(brief, one, 3, 1);
+  for (std::uint64_t id = 4; id < 60; ++id) {
+    while (lab.outcome(brief, id - 1) != "result") run_for(5ms, 10ms);
+    run_for(20ms, 10ms);  // while the result travels, and the next job
+    EXPECT_EQ(lab.alive_of(one), 1U) << "before job " << id;
+    lab.submit(brief, one, id, 1);
+  }
+}
+
 }  // namespace
 }  // namespace pp::worker
