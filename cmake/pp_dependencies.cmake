@@ -8,6 +8,7 @@ find_package(CLI11 2.1 REQUIRED)
 find_package(spdlog 1.10 REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 find_package(zstd 1.5 REQUIRED)
+find_package(SQLite3 3.35 REQUIRED) # its header only; the library is loaded by who uses a journal
 if(PP_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()

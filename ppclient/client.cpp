@@ -11,6 +11,7 @@
 #include "net/loop.hpp"
 #include "pp/init.hpp"
 #include "ppclient/cluster.hpp"
+#include "ppclient/journal.hpp"
 #include "ppclient/settings.hpp"
 
 namespace pp {
@@ -67,7 +68,9 @@ class client_core final : net::poller {
         keys_(find_keys(settings_)),
         records_(std::make_shared<record_pool>(settings_.max_pending_bytes, settings_.spin, [this] { wake(); })),
         usual_terms_(ppclient::make_terms(settings_.job, {})),
-        cluster_(io_.get_executor(), settings_, keys_, *records_, images_) {
+        journal_(settings_.journal.empty() ? nullptr : std::make_unique<ppclient::journal>(settings_.journal)),
+        journal_name_(records_->keep_name("journal")),
+        cluster_(io_.get_executor(), settings_, keys_, *records_, images_, journal_.get()) {
     records_->echo_output = settings_.echo_output;
     net::poll_list::of(io_.get_executor()).add(*this);
     // From inside the loop, and first of all: a coroutine that was spawned from outside does not run until the loop comes to it,
@@ -82,6 +85,9 @@ class client_core final : net::poller {
   ppclient::image_book& images() { return images_; }
   unsigned slots() const noexcept { return cluster_.slots(); }
   const options& settings() const { return settings_; }
+  /// Null without options::journal.
+  ppclient::journal* journal() { return journal_.get(); }
+  const std::string* journal_name() const { return journal_name_; }
   /// Of jobs that say nothing themselves; null if that is as usual.
   const std::shared_ptr<const ppclient::job_terms>& usual_terms() const { return usual_terms_; }
 
@@ -105,6 +111,7 @@ class client_core final : net::poller {
     records_->close();
     net::post(io_, [this] { closing_.spawn("close", close_all()); });
     thread_.join();
+    if (journal_) journal_->close();
     is_closed_ = true;
   }
 
@@ -138,6 +145,8 @@ class client_core final : net::poller {
   std::shared_ptr<record_pool> records_;
   ppclient::image_book images_;
   const std::shared_ptr<const ppclient::job_terms> usual_terms_;
+  const std::unique_ptr<ppclient::journal> journal_;
+  const std::string* const journal_name_;
   ppclient::cluster cluster_;
   net::task_group closing_{io_.get_executor()};
   std::function<void()> stop_;
@@ -146,6 +155,20 @@ class client_core final : net::poller {
 };
 
 unsigned count_slots(const client_core& core) noexcept { return core.slots(); }
+bool has_journal(client_core& core) noexcept { return core.journal() != nullptr; }
+
+namespace {
+
+void take_from_journal(job_record& record, ppclient::journal_entry&& kept) {
+  record.code = 0;
+  record.run_us = 0;
+  record.data.assign(kept.value.data(), kept.value.size());
+  if (kept.out.empty() && kept.err.empty()) return;
+  record.more().out = std::move(kept.out);
+  record.more().err = std::move(kept.err);
+}
+
+}  // namespace
 
 job_draft::job_draft(client_core& core) : core_(core), record_(core.records()->take_draft()) {}
 
@@ -170,6 +193,17 @@ job_handle job_draft::hand_over(const call_code& code) {
   record_->image = where.image;
   record_->decoder = where.decoder;
   record_->function = where.function;
+  if (auto* const kept = core_.journal()) {
+    const byte_view arguments(record_->data.data(), record_->data.size());
+    const auto key = kept->key_of(core_.images()[where.image].id(), where.decoder, where.function, arguments);
+    if (auto found = kept->find(key)) {
+      job_record* const record = std::exchange(record_, nullptr);
+      take_from_journal(*record, std::move(*found));
+      core_.records()->complete_draft(*record, core_.journal_name());
+      return job_handle(core_.records(), record);
+    }
+    record_->more().journal_key = std::make_unique<const auth::digest>(key);
+  }
   job_record* const record = std::exchange(record_, nullptr);
   core_.records()->submit(record);
   return job_handle(core_.records(), record);
@@ -202,7 +236,12 @@ std::vector<node_info> client::nodes() const {
   return core_->ask([](ppclient::cluster& c) { return c.nodes(); });
 }
 client_stats client::stats() const {
-  return core_->ask([](ppclient::cluster& c) { return c.stats(); });
+  auto all = core_->ask([](ppclient::cluster& c) { return c.stats(); });
+  if (const auto* const kept = core_->journal()) {
+    all.from_journal = kept->hits();
+    all.journal_errors = kept->errors();
+  }
+  return all;
 }
 discovery_report client::discovery() const {
   return core_->ask([](ppclient::cluster& c) { return c.discovery(); });

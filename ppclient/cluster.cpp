@@ -21,12 +21,13 @@ constexpr duration local_retry = std::chrono::seconds(30);
 }  // namespace
 
 cluster::cluster(net::executor ex, const options& o, const client_keys& keys, detail::record_pool& records,
-                 image_book& images)
+                 image_book& images, journal* kept)
     : executor_(ex),
       options_(o),
       keys_(keys),
       records_(records),
       images_(images),
+      journal_(kept),
       tasks_(ex),
       tls_(net::tls_context::client()),
       link_context_{o, keys.keys, tls_, auth::random_array<16>()},

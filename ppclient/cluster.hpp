@@ -17,6 +17,7 @@
 #include "net/task_group.hpp"
 #include "pp/client.hpp"
 #include "ppclient/image_book.hpp"
+#include "ppclient/journal.hpp"
 #include "ppclient/link.hpp"
 #include "ppclient/local.hpp"
 #include "ppclient/post_mortem.hpp"
@@ -34,9 +35,9 @@ struct client_keys {
 
 class cluster final : private link_owner, private local_owner {
  public:
-  /// Everything named must outlive this. Throws pp::error(errc::bad_option).
+  /// Everything named must outlive this; `kept` may be null. Throws pp::error(errc::bad_option).
   cluster(net::executor ex, const options& o, const client_keys& keys, detail::record_pool& records,
-          image_book& images);
+          image_book& images, journal* kept);
   ~cluster() override;
 
   void start();
@@ -111,6 +112,7 @@ class cluster final : private link_owner, private local_owner {
                      const block& owned, std::uint64_t& jobs_done);
   void deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload, const block& owned,
                std::uint32_t node);
+  void keep(const detail::job_record& record, byte_view value);
   void describe_failure(detail::job_record& record, const wire::failure& how, const std::string& node);
   void add_post_mortem(detail::job_record& record, std::uint32_t image, std::span<const code::location> stack);
   void note_place(detail::job_record& record, std::uint32_t node);
@@ -138,6 +140,7 @@ class cluster final : private link_owner, private local_owner {
   const client_keys& keys_;
   detail::record_pool& records_;
   image_book& images_;
+  journal* const journal_;
   net::task_group tasks_;
   net::tls_context tls_;
   link_context link_context_;

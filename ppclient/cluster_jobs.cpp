@@ -238,9 +238,16 @@ void cluster::deliver(detail::job_record& record, const wire::result_parts& part
   } else {
     record.data.assign(parts.body.data(), parts.body.size());
   }
+  if (journal_ != nullptr && record.code == 0) keep(record, parts.body);
   record.forget_arguments();
   ++(record.code == 0 ? done_ : failed_);
   finish(record, name);
+}
+
+void cluster::keep(const detail::job_record& record, byte_view value) {
+  if (!record.extra || !record.extra->journal_key) return;
+  const auto& e = *record.extra;
+  journal_->store(*e.journal_key, {bytes(value.begin(), value.end()), e.out, e.err});
 }
 
 // `node`: where it ended; null if it was given up here.

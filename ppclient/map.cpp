@@ -37,10 +37,22 @@ struct chunk {
   throw job_error(static_cast<errc>(e.code().value()), std::move(why));
 }
 
+// With a journal the next run must cut the same chunks, however long they take: about a thousand, of at most so many items.
+std::size_t chunk_of(client_core& core, const map_options& how, std::optional<std::uint64_t> total) {
+  constexpr std::uint64_t usual = 64, most = 65536, wanted_chunks = 1000;
+  if (how.chunk != 0 || !has_journal(core)) return how.chunk;
+  return static_cast<std::size_t>(total ? std::clamp<std::uint64_t>(*total / wanted_chunks, 1, most) : usual);
+}
+
 class map_loop {
  public:
   map_loop(client_core& core, const call_code& code, map_items& items, const map_options& how)
-      : core_(core), code_(code), items_(items), how_(how.job), rule_(how.chunk), total_(items.total()) {}
+      : core_(core),
+        code_(code),
+        items_(items),
+        how_(how.job),
+        rule_(chunk_of(core, how, items.total())),
+        total_(items.total()) {}
   // The records of chunks whose results nobody takes are freed as they come in; but no job may outlive its map.
   ~map_loop() {
     for (const auto& c : chunks_) c.job.wait();

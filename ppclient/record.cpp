@@ -110,6 +110,11 @@ void record_pool::submit(job_record* record) {
   if (must_wake) wake_();
 }
 
+void record_pool::complete_draft(job_record& record, const std::string* node) {
+  record.node = node;
+  record.word.store(job_record::state_done, std::memory_order_release);
+}
+
 void record_pool::cancel(const job_record& record) {
   if (record.word.load(std::memory_order_acquire) == job_record::state_done) return;
   bool must_wake = false;

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "auth/crypto.hpp"
 #include "base/block.hpp"
 #include "base/clock.hpp"
 #include "pp/detail/payload.hpp"
@@ -36,6 +37,7 @@ struct record_extra {
   std::string text;                                          ///< of a pp::error
   std::shared_ptr<job_report> why;                           ///< of a failure, and attempts that failed before
   std::shared_ptr<const ppclient::job_terms> how;            ///< what its caller said about it; null for most jobs
+  std::unique_ptr<const auth::digest> journal_key;           ///< of a client with a journal
   std::int64_t submitted_ms = 0, sent_ms = 0, ended_ms = 0;  ///< of a failure: since 1970, 0 = never
 
   job_report& report() {
@@ -130,6 +132,8 @@ class record_pool {
   void give_back(job_record* record);
   /// Hands the draft to the I/O thread. Throws pp::error(errc::closed) and frees it.
   void submit(job_record* record);
+  /// The draft is done already, with what it holds; no other thread ever sees it.
+  void complete_draft(job_record& record, const std::string* node);
   /// The future lets go: frees a finished record, marks a pending one abandoned.
   void release(job_record* record);
   /// The I/O thread is told to cancel the job, unless it is done. Requires: the future still has it.

@@ -46,6 +46,8 @@ struct client_stats {
   std::uint64_t retried = 0;          ///< jobs sent again because a worker died
   std::uint64_t stale_results = 0;    ///< late results that were dropped
   std::uint64_t code_bytes_sent = 0;  ///< of programs, after compression
+  std::uint64_t from_journal = 0;     ///< results found in options::journal; not counted as submitted, nor as done
+  std::uint64_t journal_errors = 0;   ///< results that could not be kept in it
   std::vector<node_info> nodes;
 };
 

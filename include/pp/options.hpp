@@ -143,6 +143,13 @@ struct options {
   /// files are readable by this user only.
   std::string capsule_dir;
 
+  /// Results are kept in this file (SQLite), so that they survive the death of this program: the same program started
+  /// again takes the results of the same calls from there and runs only the rest. A call is the same if the program
+  /// (byte for byte), function and arguments are, and it is the how-manieth of that kind; futures tell the node
+  /// "journal". Errors are not kept. What was done less than 100 ms before the program died may run again. One client at
+  /// a time; the file only grows: remove it when the batch is done. Empty = none. docs/journal.md tells the rest.
+  std::string journal;
+
   /// What this client asks nodes to be allowed to do.
   pp::role role = pp::role::submit;
 };
@@ -150,7 +157,7 @@ struct options {
 /// Every setting of client::map.
 struct map_options {
   /// Items that travel together as one job. 0 = automatic: few at first, then as many as take some milliseconds, never so
-  /// many that slots idle at the end. Range 0..2^30; a larger number saves overhead and costs balance.
+  /// many that slots idle at the end; with options::journal always the same number for a range of the same length. Range 0..2^30; a larger number saves overhead and costs balance.
   std::size_t chunk = 0;
 
   /// Of the jobs that carry the items: its times, memory and longest result are those of a chunk, not of an item.

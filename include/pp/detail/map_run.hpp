@@ -33,5 +33,7 @@ void run_map(client_core& core, const call_code& code, map_items& items, const m
 
 /// How many jobs run at once where the client can send any now.
 unsigned count_slots(const client_core& core) noexcept;
+/// True if results are kept, and found again only if chunks are cut in the same way.
+bool has_journal(client_core& core) noexcept;
 
 }  // namespace pp::detail
