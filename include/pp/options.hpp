@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -142,6 +144,10 @@ struct options {
   /// client), for `ppclient replay FILE`: its arguments, environment and report. Empty = not. The directory must exist;
   /// files are readable by this user only.
   std::string capsule_dir;
+
+  /// Called with each exception that leaves a callback (future::then, on_done, or a coroutine that goes on there), on the
+  /// callback thread. Default: it is only logged and counted. Must not throw.
+  std::function<void(std::exception_ptr)> on_callback_error;
 
   /// What this client asks nodes to be allowed to do.
   pp::role role = pp::role::submit;
