@@ -16,7 +16,7 @@ namespace {
 using detail::time_limit;
 using ppclient::pending_search;
 
-constexpr std::size_t most_at_once = 4096;
+constexpr std::size_t most_at_once = pending_search::most_watched;
 
 /// False if one of them was not done before `end`.
 bool wait_for_some(detail::completion_queue& queue, std::size_t count, time_limit end) {
@@ -26,23 +26,37 @@ bool wait_for_some(detail::completion_queue& queue, std::size_t count, time_limi
   return true;
 }
 
-/// Goes over all jobs once; `found` tells how many were not done.
-bool wait_for_pass(detail::client_core& core, pending_search search, time_limit end, std::size_t& found) {
+struct pass {
+  std::size_t found = 0;        ///< that were not done
+  std::uint64_t submitted = 0;  ///< in all so far
+};
+
+/// Goes over all jobs once. Nothing if `end` came first.
+std::optional<pass> wait_for_pass(detail::client_core& core, const std::optional<std::string>& group, time_limit end) {
+  pass out;
+  pending_search search;
+  search.group = group;
   while (!search.is_at_end) {
     const auto queue = std::make_shared<detail::completion_queue>(most_at_once);
     search = detail::watch_pending(core, std::move(search), queue);
-    found += search.found;
-    if (!wait_for_some(*queue, search.found, end)) return false;
+    out.found += search.found;
+    if (!wait_for_some(*queue, search.found, end)) return std::nullopt;
   }
-  return true;
+  out.submitted = search.submitted;
+  return out;
 }
 
+// Until a pass finds nothing although the callbacks that there were have run since the one before. They may have submitted
+// jobs that are done by now and have callbacks too: of all jobs none may be new, of a group others' are not looked at.
 bool wait_for_jobs(detail::client_core& core, const std::optional<std::string>& group, time_limit end) {
-  for (std::size_t found = 1; found > 0;) {
-    found = 0;
-    if (!wait_for_pass(core, {group}, end, found)) return false;
+  std::optional<pass> before;
+  for (;;) {
+    const auto last = wait_for_pass(core, group, end);
+    if (!last || !detail::records_of(core).callbacks()->flush(end)) return false;
+    const bool is_quiet = before && before->found == 0 && last->found == 0;
+    if (is_quiet && (group || before->submitted == last->submitted)) return true;
+    before = last;
   }
-  return detail::records_of(core).callbacks()->flush(end);  // what is to be called when those are done has been pushed
 }
 
 }  // namespace

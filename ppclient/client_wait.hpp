@@ -12,10 +12,12 @@ namespace pp::ppclient {
 
 /// Which jobs are meant, and how far the search for those that are not done has come.
 struct pending_search {
-  std::optional<std::string> group;  ///< none = all
+  static constexpr std::size_t most_watched = 4096;  ///< in one step
+  std::optional<std::string> group;                  ///< none = all
   std::uint32_t next_slot = 0;
   bool is_at_end = false;
-  std::size_t found = 0;  ///< watched in this step
+  std::size_t found = 0;        ///< watched in this step
+  std::uint64_t submitted = 0;  ///< by this client so far, whatever the group
 };
 
 }  // namespace pp::ppclient

@@ -161,13 +161,13 @@ discovery_report cluster::discovery() const {
 }
 
 pending_search cluster::watch_pending(pending_search search, const std::shared_ptr<detail::watcher>& who) {
-  constexpr std::size_t most_watched = 4096;
   constexpr std::uint32_t most_seen = 1U << 16U;
   if (!is_closed_) on_submitted();  // those too that were submitted just now
   const auto all = static_cast<std::uint32_t>(generation_.size());
   const std::uint32_t end = search.next_slot + std::min(most_seen, all - search.next_slot);
   search.found = 0;
-  for (; search.next_slot < end && search.found < most_watched; ++search.next_slot) {
+  search.submitted = scheduler_.numbers().submitted;
+  for (; search.next_slot < end && search.found < pending_search::most_watched; ++search.next_slot) {
     if (generation_[search.next_slot] == 0) continue;
     detail::job_record& record = *record_of(search.next_slot);
     if (search.group && (record.how() == nullptr || record.how()->group != *search.group)) continue;

@@ -111,7 +111,7 @@ class client {
   std::size_t cancel_group(const std::string& group);
 
   /// Blocks until no job of this client, or with this job_options::group, is unfinished and all callbacks about them have
-  /// run. Jobs that others submit meanwhile are waited for too. With a limit: false if that passed first.
+  /// run. Jobs that callbacks or others submit meanwhile are waited for too. With a limit: false if that passed first.
   void wait();
   bool wait(std::chrono::milliseconds limit);
   void wait(const std::string& group);
