@@ -54,9 +54,9 @@ class completer {
 
 struct counting final : watcher {
   void on_done(const ending& how) noexcept override {
-    ++told;
     tags += how.tag;
     run_us += static_cast<std::size_t>(how.run_time.count());
+    ++told;  // last: others wait for it
   }
   std::atomic<std::size_t> told{0}, tags{0}, run_us{0};
 };
