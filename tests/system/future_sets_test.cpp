@@ -1,4 +1,8 @@
 // Many futures at once: waiting for all, for any, for a group; in the order of their end; progress and its bar.
+#include <fcntl.h>
+#include <unistd.h>
+#include <cstdlib>
+
 #include <fstream>
 #include <numeric>
 #include <set>
@@ -240,6 +244,44 @@ TEST_F(FutureSets, TheBarEndsFullAndDrawsSeldom) {
   EXPECT_THAT(text, HasSubstr("\radding [##########] 5000 of 5000 done"));
   EXPECT_EQ(text.back(), '\n');
   EXPECT_LE(std::count(text.begin(), text.end(), '\r'), took / 100ms + 3);
+}
+
+/// stderr is a terminal while this lives.
+class terminal {
+ public:
+  terminal() : master_(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)), stderr_(dup(STDERR_FILENO)) {
+    if (grantpt(master_) != 0 || unlockpt(master_) != 0) return;
+    const int slave = open(ptsname(master_), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    dup2(slave, STDERR_FILENO);
+    close(slave);
+  }
+  ~terminal() {
+    dup2(stderr_, STDERR_FILENO);
+    close(stderr_);
+    close(master_);
+  }
+  std::string read_some() const {
+    char text[4096];
+    const auto got = read(master_, text, sizeof text);
+    return {text, static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+  }
+
+ private:
+  const int master_, stderr_;
+};
+
+TEST_F(FutureSets, TheBarDrawsOnATerminal) {
+  auto jobs = many(10);
+  std::string seen;
+  {
+    const terminal screen;
+    {
+      const pp::progress bar(jobs);
+      pp::wait(jobs);
+    }
+    wait_until([&] { return (seen += screen.read_some()).find('\n') != std::string::npos; });
+  }
+  EXPECT_THAT(seen, HasSubstr("10 of 10 done"));
 }
 
 TEST_F(FutureSets, TheBarIsQuietWhereThereIsNoTerminal) {
