@@ -5,11 +5,12 @@
 #include <thread>
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "base/log.hpp"
 #include "net/loop.hpp"
 #include "pp/init.hpp"
+#include "ppclient/blocked_signals.hpp"
+#include "ppclient/client_wait.hpp"
 #include "ppclient/cluster.hpp"
 #include "ppclient/journal.hpp"
 #include "ppclient/settings.hpp"
@@ -32,20 +33,6 @@ ppclient::client_keys find_keys(const options& o) {
   return out;
 }
 
-// The I/O thread must not run the program's signal handlers.
-class blocked_signals {
- public:
-  blocked_signals() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~blocked_signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_{};
-};
-
 // The clock's range ends before that of milliseconds.
 time_point end_of(std::chrono::milliseconds limit) {
   return now() + std::min<std::chrono::milliseconds>(limit, std::chrono::hours(24 * 365 * 100));
@@ -66,7 +53,8 @@ class client_core final : net::poller {
   explicit client_core(const options& o)
       : settings_(ppclient::complete(o)),
         keys_(find_keys(settings_)),
-        records_(std::make_shared<record_pool>(settings_.max_pending_bytes, settings_.spin, [this] { wake(); })),
+        records_(std::make_shared<record_pool>(
+            settings_.max_pending_bytes, settings_.spin, [this] { wake(); }, settings_.on_callback_error)),
         usual_terms_(ppclient::make_terms(settings_.job, {})),
         journal_(settings_.journal.empty() ? nullptr : std::make_unique<ppclient::journal>(settings_.journal)),
         journal_name_(records_->keep_name("journal")),
@@ -79,7 +67,10 @@ class client_core final : net::poller {
     const blocked_signals during_start;
     thread_ = std::thread([this] { run(); });
   }
-  ~client_core() override { close(); }
+  ~client_core() override {
+    close();
+    records_->callbacks()->finish();  // where a callback closed the client, its thread may still be at it
+  }
 
   const std::shared_ptr<record_pool>& records() const { return records_; }
   ppclient::image_book& images() { return images_; }
@@ -113,6 +104,7 @@ class client_core final : net::poller {
     thread_.join();
     if (journal_) journal_->close();
     is_closed_ = true;
+    records_->callbacks()->finish();
   }
 
  private:
@@ -153,6 +145,12 @@ class client_core final : net::poller {
   std::atomic<bool> is_closing_{false}, is_closed_{false};
   std::thread thread_;
 };
+
+ppclient::pending_search watch_pending(client_core& core, ppclient::pending_search search,
+                                       const std::shared_ptr<watcher>& who) {
+  return core.ask([&](ppclient::cluster& c) { return c.watch_pending(search, who); });
+}
+record_pool& records_of(client_core& core) { return *core.records(); }
 
 unsigned count_slots(const client_core& core) noexcept { return core.slots(); }
 bool has_journal(client_core& core) noexcept { return core.journal() != nullptr; }

@@ -158,7 +158,9 @@ void cluster::on_link_lost(link& from) {
   const auto before = scheduler_.numbers().rescheduled;
   note_lost_jobs(from);
   std::vector<std::uint32_t> unknown;
+  const auto had = scheduler_.jobs_on(from.node);
   scheduler_.on_node_lost(from.node, unknown);
+  for (const auto slot : had) record_of(slot)->is_sent.store(scheduler_.is_in_flight(slot), std::memory_order_relaxed);
   for (const auto slot : unknown) fail_unknown(slot, from.name(), from.reason());
   from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
   link_of_node_[from.node] = nullptr;
@@ -280,6 +282,7 @@ void cluster::on_local_result(std::uint64_t job, std::uint16_t attempt, handed_b
 void cluster::on_local_returned(std::uint64_t job, unsigned credit) {
   if (auto* const record = known_record(job)) {
     scheduler_.on_result(record->slot, local_node_, 0, scheduler::outcome::not_started, credit);
+    record->is_sent.store(scheduler_.is_in_flight(record->slot), std::memory_order_relaxed);
   } else {
     scheduler_.on_stray_result(local_node_, credit);
   }

@@ -16,6 +16,7 @@
 #include "discovery/browser.hpp"
 #include "net/task_group.hpp"
 #include "pp/client.hpp"
+#include "ppclient/client_wait.hpp"
 #include "ppclient/image_book.hpp"
 #include "ppclient/journal.hpp"
 #include "ppclient/link.hpp"
@@ -36,8 +37,8 @@ struct client_keys {
 class cluster final : private link_owner, private local_owner {
  public:
   /// Everything named must outlive this; `kept` may be null. Throws pp::error(errc::bad_option).
-  cluster(net::executor ex, const options& o, const client_keys& keys, detail::record_pool& records,
-          image_book& images, journal* kept);
+  cluster(net::executor ex, const options& o, const client_keys& keys, detail::record_pool& records, image_book& images,
+          journal* kept);
   ~cluster() override;
 
   void start();
@@ -59,6 +60,8 @@ class cluster final : private link_owner, private local_owner {
   bool drain(const std::string& node, std::chrono::milliseconds limit, std::function<void(std::string)> done);
   /// How many jobs that was.
   std::size_t cancel_group(const std::string& group);
+  /// Has the next jobs that are meant and not done watched, a few thousand at most.
+  pending_search watch_pending(pending_search search, const std::shared_ptr<detail::watcher>& who);
 
  private:
   // links
@@ -100,6 +103,7 @@ class cluster final : private link_owner, private local_owner {
   void tell_fulfilled(std::uint32_t node, const node_identity& who);
   void cancel(detail::job_record& record, bool is_one_of_many = false);
   void tell_cancels();
+  void count_run(std::uint32_t node, std::uint32_t run_us);
   void decide();
   void decide_soon();
   void carry_out(const scheduler::action& a);
@@ -155,7 +159,7 @@ class cluster final : private link_owner, private local_owner {
   std::unique_ptr<local> local_;
   std::uint32_t local_node_ = scheduler::none;
   const std::string* local_name_ = nullptr;
-  std::uint64_t local_done_ = 0;
+  std::uint64_t local_done_ = 0, local_run_us_ = 0;
   std::string local_unfit_;
   time_point local_unfit_since_{};
   bool is_local_decided_ = false;

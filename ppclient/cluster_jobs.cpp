@@ -106,7 +106,10 @@ void cluster::decide() {
     more = scheduler_.decide(actions_, decisions_at_once);
     const auto counted = actions_.empty() ? 0 : count_ms();
     for (const auto& a : actions_) {
-      if (a.what == scheduler::action::kind::send) record_of(a.job)->when.sent = counted;
+      if (a.what == scheduler::action::kind::send) {
+        record_of(a.job)->when.sent = counted;
+        record_of(a.job)->is_sent.store(true, std::memory_order_relaxed);
+      }
       carry_out(a);
     }
   }
@@ -204,9 +207,15 @@ void cluster::on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t
     const auto failure = wire::decode_failure(parts->body);
     note_attempt(*record, node, failure ? *failure : wire::failure{});
   }
+  if (verdict == scheduler::verdict::again) record->is_sent.store(false, std::memory_order_relaxed);
   if (verdict != scheduler::verdict::deliver) return;
   ++jobs_done;
+  count_run(node, parts->head.run_us);
   deliver(*record, *parts, payload, owned, node);
+}
+
+void cluster::count_run(std::uint32_t node, std::uint32_t run_us) {
+  (node == local_node_ ? local_run_us_ : link_of_node_[node]->run_us) += run_us;
 }
 
 void cluster::deliver(detail::job_record& record, const wire::result_parts& parts, byte_view payload,

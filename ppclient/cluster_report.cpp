@@ -95,6 +95,7 @@ node_info cluster::describe(const link& l) const {
   n.free = l.found_free;
   n.in_flight = l.node != scheduler::none ? static_cast<unsigned>(scheduler_.in_flight(l.node)) : 0;
   n.jobs_done = l.jobs_done;
+  n.run_time = std::chrono::microseconds(l.run_us);
   n.jobs_rescheduled = l.jobs_rescheduled;
   n.code_bytes_sent = l.code_bytes_sent();
   n.bytes_sent = l.bytes_sent();
@@ -116,6 +117,7 @@ std::vector<node_info> cluster::nodes() const {
     n.free = n.slots - std::min(n.slots, counted.running);
     n.in_flight = static_cast<unsigned>(scheduler_.in_flight(local_node_));
     n.jobs_done = local_done_;
+    n.run_time = std::chrono::microseconds(local_run_us_);
     if (n.slots > 0 || n.jobs_done > 0) out.push_back(std::move(n));
   }
   for (const auto& l : links_) {
@@ -136,6 +138,8 @@ client_stats cluster::stats() const {
   out.retried = n.retried;
   out.stale_results = n.stale;
   for (const auto& l : links_) out.code_bytes_sent += l->code_bytes_sent();
+  out.callback_errors = records_.callbacks()->errors();
+  out.elapsed = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_);
   out.nodes = nodes();
   return out;
 }
@@ -154,6 +158,24 @@ discovery_report cluster::discovery() const {
   out.rejected = seen.rejected();
   out.remarks = seen.remarks();
   return out;
+}
+
+pending_search cluster::watch_pending(pending_search search, const std::shared_ptr<detail::watcher>& who) {
+  constexpr std::uint32_t most_seen = 1U << 16U;
+  if (!is_closed_) on_submitted();  // those too that were submitted just now
+  const auto all = static_cast<std::uint32_t>(generation_.size());
+  const std::uint32_t end = search.next_slot + std::min(most_seen, all - search.next_slot);
+  search.found = 0;
+  search.submitted = scheduler_.numbers().submitted;
+  for (; search.next_slot < end && search.found < pending_search::most_watched; ++search.next_slot) {
+    if (generation_[search.next_slot] == 0) continue;
+    detail::job_record& record = *record_of(search.next_slot);
+    if (search.group && (record.how() == nullptr || record.how()->group != *search.group)) continue;
+    records_.watch(record, who, 0);
+    ++search.found;
+  }
+  search.is_at_end = search.next_slot >= all;
+  return search;
 }
 
 std::size_t cluster::ready_nodes() const {

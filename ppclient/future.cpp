@@ -109,4 +109,34 @@ std::chrono::microseconds job_handle::run_time() const noexcept { return std::ch
 
 std::string job_handle::node() const { return record_->node != nullptr ? *record_->node : std::string(); }
 
+// --- being told ------------------------------------------------------------------------------------------------------
+
+namespace {
+
+class callback_watcher final : public watcher {
+ public:
+  callback_watcher(std::shared_ptr<callback_queue> queue, std::unique_ptr<deferred> call)
+      : queue_(std::move(queue)), call_(std::move(call)) {}
+  void on_done(const ending&) noexcept override { queue_->push(std::move(call_)); }
+
+ private:
+  const std::shared_ptr<callback_queue> queue_;
+  std::unique_ptr<deferred> call_;
+};
+
+}  // namespace
+
+void job_handle::watch(std::shared_ptr<watcher> who, std::size_t tag) const {
+  pool_->watch(*record_, std::move(who), tag);
+}
+
+void job_handle::unwatch(const watcher& who) const noexcept { pool_->unwatch(*record_, who); }
+
+void job_handle::call_when_done(std::unique_ptr<deferred> call) const {
+  const auto pool = pool_;  // this handle may be the call's own
+  const auto record = record_;
+  pool->callbacks()->start();
+  pool->watch(*record, std::make_shared<callback_watcher>(pool->callbacks(), std::move(call)), 0);
+}
+
 }  // namespace pp::detail

@@ -1,8 +1,9 @@
 // What jobs gave, kept in a file, so that a batch goes on where it was when its client died (options::journal).
 //
-// Promises: an entry is on its way to the file within 50 ms of its result and survives the death of this process from then on;
-// entries are found by what a job is: program, function, argument bytes, and the how-manieth such job of this run it is. A file that
-// can no longer be written costs the journal and no job. Memory: one key for each entry, and what waits to be written.
+// Promises: an entry is on its way to the file within 50 ms of its result, and survives the death of this process once
+// it is there; entries are found by what a job is: program, function, argument bytes, and the how-manieth such job of
+// this run it is. A file that can no longer be written costs the journal and no job. Memory: one key for each entry, and
+// what waits to be written.
 // Threads: key_of() and find() from any; store() from the I/O thread. Must not know: records, nodes.
 #pragma once
 

@@ -125,7 +125,7 @@ class link final : private net::channel::handler {
   const std::string* kept_name = nullptr;
   std::string found_name;  ///< from the announcement, until WELCOME says
   unsigned found_slots = 0, found_free = 0;
-  std::uint64_t jobs_done = 0, jobs_rescheduled = 0;
+  std::uint64_t jobs_done = 0, jobs_rescheduled = 0, run_us = 0;
   std::string unfit_reason;
   bool is_same_host = false;
 

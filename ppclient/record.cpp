@@ -35,10 +35,14 @@ struct record_pool::slab {
   job_record records[slab_records];
 };
 
-record_pool::record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake)
-    : max_pending_bytes_(max_pending_bytes), wake_(std::move(wake)), spin_(spin) {}
+record_pool::record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake,
+                         callback_queue::handler on_callback_error)
+    : max_pending_bytes_(max_pending_bytes),
+      wake_(std::move(wake)),
+      spin_(spin),
+      callbacks_(std::make_shared<callback_queue>(std::move(on_callback_error))) {}
 
-record_pool::~record_pool() = default;
+record_pool::~record_pool() { callbacks_->finish(); }
 
 job_record* record_pool::take_draft() {
   std::unique_lock hold(lock_);
@@ -77,6 +81,7 @@ void record_pool::forget_content(job_record& record) {
   record.code = 0;
   record.node = nullptr;
   record.is_echoed = false;
+  record.is_sent.store(false, std::memory_order_relaxed);
 }
 
 void record_pool::free_locked(job_record* record) {
@@ -160,8 +165,12 @@ void record_pool::complete(job_record* record) {
     const std::lock_guard hold(lock_);
     room_.notify_all();
   }
+  // From the exchange on the record is its future's, which may give it to another job.
+  const auto id = record->id();
+  const ending how{0, record->code != 0, std::chrono::microseconds(record->run_us)};
   const auto before = record->word.exchange(job_record::state_done, std::memory_order_acq_rel);
-  if ((before & ~job_record::has_waiter) == job_record::state_abandoned) {
+  if ((before & job_record::has_watcher) != 0) tell_watchers(id, how);
+  if ((before & ~(job_record::has_waiter | job_record::has_watcher)) == job_record::state_abandoned) {
     give_back(record);
   } else if ((before & job_record::has_waiter) != 0) {
     to_wake_.push_back(record);
@@ -176,7 +185,8 @@ void record_pool::wake_waiters() {
 void record_pool::release(job_record* record) {
   auto seen = record->word.load(std::memory_order_acquire);
   while (seen != job_record::state_done) {
-    if (record->word.compare_exchange_weak(seen, job_record::state_abandoned, std::memory_order_acq_rel)) return;
+    const auto given_up = job_record::state_abandoned | (seen & job_record::has_watcher);  // they are told all the same
+    if (record->word.compare_exchange_weak(seen, given_up, std::memory_order_acq_rel)) return;
   }
   give_back(record);
 }

@@ -15,13 +15,16 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "auth/crypto.hpp"
 #include "base/block.hpp"
 #include "base/clock.hpp"
 #include "pp/detail/payload.hpp"
+#include "pp/detail/watching.hpp"
 #include "pp/error.hpp"
+#include "ppclient/callbacks.hpp"
 #include "ppclient/job_terms.hpp"
 #include "wire/message.hpp"
 
@@ -57,12 +60,14 @@ struct record_extra {
 struct job_record {
   static constexpr std::uint32_t state_pending = 1, state_done = 2, state_abandoned = 3, state_draft = 4;
   static constexpr std::uint32_t has_waiter = 1U << 31U;
+  static constexpr std::uint32_t has_watcher = 1U << 30U;  ///< complete() must look into the pool's table
 
   std::atomic<std::uint32_t> word{0};
   std::uint32_t generation = 0;
   std::uint32_t slot = 0;
   std::uint16_t code = 0;  ///< 0 = value, else errc
   bool is_echoed = false;
+  std::atomic<bool> is_sent{false};  ///< a node has it; for people who watch
   union {
     std::uint32_t image = 0;
     std::uint32_t run_us;  ///< once it has a result: how long it ran; here because 200 bytes a job are the aim
@@ -123,7 +128,8 @@ class record_pool {
   /// `wake` is called (from the submitting thread, outside the lock) when the I/O thread sleeps and must look at the
   /// queue. With a `spin` of zero callers sleep at once; else they look for a moment whether their job is done
   /// (base/spin).
-  record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake);
+  record_pool(std::size_t max_pending_bytes, duration spin, std::function<void()> wake,
+              callback_queue::handler on_callback_error = {});
   ~record_pool();
 
   // --- any thread
@@ -142,6 +148,12 @@ class record_pool {
   wire::job_id name_of(const job_record& record) const;
   /// False if `limit` passed first; negative = for ever.
   bool wait(job_record& record, std::int64_t limit_ns);
+  /// `who` is told once, with `tag`, when the job is done, also if its future is given up before; at once, on this thread, if it
+  /// is done already. Requires: the future still has it, or this is the I/O thread and it is pending.
+  void watch(job_record& record, std::shared_ptr<watcher> who, std::size_t tag);
+  /// `who` is not told about this job any more, but for what is just being told. Requires: as watch().
+  void unwatch(const job_record& record, const watcher& who) noexcept;
+  const std::shared_ptr<callback_queue>& callbacks() const { return callbacks_; }
   std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
 
   // --- I/O thread
@@ -164,8 +176,13 @@ class record_pool {
 
  private:
   struct slab;
+  struct watch_entry {
+    std::shared_ptr<watcher> who;  ///< whoever waits owns it too, and may be gone
+    std::size_t tag;
+  };
   void free_locked(job_record* record);
   void forget_content(job_record& record);
+  void tell_watchers(std::uint64_t id, ending how) noexcept;
   static bool sleep_until_done(job_record& record, std::int64_t limit_ns);
 
   const std::size_t max_pending_bytes_;
@@ -174,6 +191,7 @@ class record_pool {
   std::atomic<unsigned> blocked_{0};
   std::atomic<bool> has_submitted_{false};
   const duration spin_;
+  const std::shared_ptr<callback_queue> callbacks_;
 
   std::mutex lock_;  ///< the one lock: guards what follows
   std::condition_variable room_;
@@ -181,6 +199,7 @@ class record_pool {
   job_record* free_ = nullptr;
   std::vector<job_record*> submitted_;
   std::vector<std::uint64_t> cancelled_;
+  std::unordered_map<std::uint64_t, std::vector<watch_entry>> watches_;  ///< by job
   bool is_io_asleep_ = false;
   bool is_closed_ = false;
 

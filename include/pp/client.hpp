@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,6 +36,7 @@ struct node_info {
   unsigned in_flight = 0;                         ///< jobs of this client there now
   std::uint64_t jobs_done = 0;                    ///< results of this client's jobs that came from it
   std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit
+  std::chrono::microseconds run_time{0};          ///< how long those ran there, in all
   std::uint64_t code_bytes_sent = 0;              ///< of this program; 0 when the node had it already
   std::uint64_t bytes_sent = 0, bytes_received = 0;  ///< on the connections to it, before encryption
 };
@@ -42,12 +44,14 @@ struct node_info {
 struct client_stats {
   std::uint64_t submitted = 0, done = 0, failed = 0;  ///< done counts values, failed errors
   std::uint64_t queued = 0, in_flight = 0;
-  std::uint64_t rescheduled = 0;      ///< jobs sent again because a node was lost, drained or unfit
-  std::uint64_t retried = 0;          ///< jobs sent again because a worker died
-  std::uint64_t stale_results = 0;    ///< late results that were dropped
-  std::uint64_t code_bytes_sent = 0;  ///< of programs, after compression
-  std::uint64_t from_journal = 0;     ///< results found in options::journal; not counted as submitted, nor as done
-  std::uint64_t journal_errors = 0;   ///< results that could not be kept in it
+  std::uint64_t rescheduled = 0;         ///< jobs sent again because a node was lost, drained or unfit
+  std::uint64_t retried = 0;             ///< jobs sent again because a worker died
+  std::uint64_t stale_results = 0;       ///< late results that were dropped
+  std::uint64_t code_bytes_sent = 0;     ///< of programs, after compression
+  std::uint64_t from_journal = 0;        ///< results found in options::journal; not counted as submitted, nor as done
+  std::uint64_t journal_errors = 0;      ///< results that could not be kept in it
+  std::uint64_t callback_errors = 0;     ///< exceptions that callbacks threw
+  std::chrono::microseconds elapsed{0};  ///< since the client was made
   std::vector<node_info> nodes;
 };
 
@@ -108,6 +112,13 @@ class client {
   /// Cancels every job with this job_options::group that is not done, as future::cancel() does. How many those were.
   std::size_t cancel_group(const std::string& group);
 
+  /// Blocks until no job of this client, or with this job_options::group, is unfinished and all callbacks about them have
+  /// run. Jobs that callbacks or others submit meanwhile are waited for too. With a limit: false if that passed first.
+  void wait();
+  bool wait(std::chrono::milliseconds limit);
+  void wait(const std::string& group);
+  bool wait(const std::string& group, std::chrono::milliseconds limit);
+
   /// Calls `f` with every element of `range` on all nodes and waits for the results, in the order of the range.
   ///
   /// `f` is whatever submit() takes that is called with one argument; with a member pointer the elements are the objects.
@@ -144,6 +155,8 @@ class client {
   /// Every node known now, "local" first if there are local workers.
   std::vector<node_info> nodes() const;
   client_stats stats() const;
+  /// The nodes' part of stats() as a table in the form of Parallel Python. A map's chunk counts as one job.
+  void print_stats(std::ostream& to = std::cout) const;
   discovery_report discovery() const;
 
   /// One round trip to a node given as its name, id or address. Throws pp::error(errc::no_nodes) if it is not known or

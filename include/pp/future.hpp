@@ -1,14 +1,22 @@
 /// The result of one submitted job, to be taken once.
 ///
 /// Promises: completes exactly once, with a value or an error, also when the client is closed or the node dies.
-/// Threads:  a future belongs to one thread at a time; different futures are independent.
+/// Threads:  a future belongs to one thread at a time; different futures are independent. Callbacks run on a thread of the
+///           client's own, one at a time, in the order in which their jobs were done; with all signals blocked. They may
+///           submit jobs, and wait for jobs, but not for other callbacks. An exception of a callback is logged, counted
+///           (client_stats::callback_errors) and given to options::on_callback_error; it does nothing to its job.
+///           client::close() returns when all callbacks have run; called by a callback, or as ~client, it returns at once
+///           and the rest run after. A callback of a client that is closed already is run by the caller itself.
 #pragma once
 
 #include <chrono>
+#include <concepts>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "pp/detail/archive.hpp"
+#include "pp/detail/await.hpp"
 #include "pp/detail/job_handle.hpp"
 #include "pp/error.hpp"
 
@@ -76,7 +84,48 @@ class [[nodiscard]] future {
     return job_.node();
   }
 
+  /// Runs `callback(future<R> done)` once the job is done and gives it this future: done.get() has the value or throws.
+  ///
+  /// Threads: the callback runs on the client's callback thread, see above.
+  /// Throws:  std::system_error if that thread cannot be started.
+  template <class F>
+  requires std::invocable<F&, future>
+  void then(F callback) && {
+    auto call = std::make_unique<continuation<F>>(std::move(callback), std::move(*this));
+    const detail::job_handle& job = call->done.job_;
+    job.call_when_done(std::move(call));
+  }
+  /// Runs `callback()` once the job is done; the future stays here. It runs also if the future is given up before.
+  template <class F>
+  requires std::invocable<F&>
+  void on_done(F callback) const { job_.call_when_done(detail::defer(std::move(callback))); }
+
+  /// `co_await job` is get() for a coroutine. It goes on at once if the job is done, else on the client's callback thread. A
+  /// coroutine that waits must not be destroyed.
+  auto operator co_await() & noexcept { return detail::awaiter<future&>(*this); }
+  auto operator co_await() && noexcept { return detail::awaiter<future>(std::move(*this)); }
+  /// The same for a coroutine that must go on elsewhere: `co_await job.on([&](auto go_on) { post(loop, go_on); })`.
+  /// `post` is called on the callback thread with a copyable void().
+  template <class Post>
+  auto on(Post post) & {
+    return detail::awaiter<future&, Post>(*this, std::move(post));
+  }
+  template <class Post>
+  auto on(Post post) && {
+    return detail::awaiter<future, Post>(std::move(*this), std::move(post));
+  }
+
  private:
+  friend detail::set_access;
+
+  template <class F>
+  struct continuation final : detail::deferred {
+    continuation(F f, future job) : callback(std::move(f)), done(std::move(job)) {}
+    void run() override { std::invoke(callback, std::move(done)); }
+    F callback;
+    future done;
+  };
+
   detail::job_handle job_;
 };
 

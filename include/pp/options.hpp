@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -150,6 +152,10 @@ struct options {
   /// a time; the file only grows: remove it when the batch is done. Empty = none. docs/journal.md tells the rest.
   std::string journal;
 
+  /// Called with each exception that leaves a callback (future::then, on_done, or a coroutine that goes on there), on the
+  /// callback thread. Default: it is only logged and counted. Must not throw.
+  std::function<void(std::exception_ptr)> on_callback_error;
+
   /// What this client asks nodes to be allowed to do.
   pp::role role = pp::role::submit;
 };
@@ -157,7 +163,8 @@ struct options {
 /// Every setting of client::map.
 struct map_options {
   /// Items that travel together as one job. 0 = automatic: few at first, then as many as take some milliseconds, never so
-  /// many that slots idle at the end; with options::journal always the same number for a range of the same length. Range 0..2^30; a larger number saves overhead and costs balance.
+  /// many that slots idle at the end; with options::journal always the same number for ranges of the same length. Range
+  /// 0..2^30; a larger number saves overhead and costs balance.
   std::size_t chunk = 0;
 
   /// Of the jobs that carry the items: its times, memory and longest result are those of a chunk, not of an item.

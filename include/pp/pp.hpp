@@ -4,6 +4,8 @@
 #include "pp/client.hpp"
 #include "pp/error.hpp"
 #include "pp/future.hpp"
+#include "pp/futures.hpp"
 #include "pp/init.hpp"
 #include "pp/options.hpp"
+#include "pp/progress.hpp"
 #include "pp/this_job.hpp"

@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "pp/detail/watching.hpp"
+
 namespace pp::detail {
 
 struct job_record;
@@ -47,6 +49,15 @@ class job_handle {
   std::string node() const;
   /// Requires: value_or_throw() gave a value. How long the worker took.
   std::chrono::microseconds run_time() const noexcept;
+
+  /// `who` is told with `tag` when the job is done; at once, on this thread, if it is.
+  void watch(std::shared_ptr<watcher> who, std::size_t tag) const;
+  void unwatch(const watcher& who) const noexcept;
+  /// `call` is run on the client's callback thread when the job is done. It may own this handle: once it is registered,
+  /// nothing here is touched. Throws std::system_error if the thread cannot be started.
+  void call_when_done(std::unique_ptr<deferred> call) const;
+  const std::shared_ptr<record_pool>& pool() const noexcept { return pool_; }
+  job_record* record() const noexcept { return record_; }
 
  private:
   void release() noexcept;
