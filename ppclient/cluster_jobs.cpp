@@ -107,8 +107,9 @@ void cluster::decide() {
     const auto counted = actions_.empty() ? 0 : count_ms();
     for (const auto& a : actions_) {
       if (a.what == scheduler::action::kind::send) {
-        record_of(a.job)->when.sent = counted;
-        record_of(a.job)->is_sent.store(true, std::memory_order_relaxed);
+        detail::job_record& sent = *record_of(a.job);
+        sent.when.sent = counted;
+        sent.is_sent.store(true, std::memory_order_relaxed);
       }
       carry_out(a);
     }

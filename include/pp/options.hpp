@@ -70,7 +70,7 @@ struct job_options {
   int priority = 0;
   /// For people: in errors, capsules and nodes' statistics. At most 255 bytes.
   std::string label = {};
-  /// Jobs to be cancelled together: client::cancel_group. Any text.
+  /// Jobs to be cancelled or waited for together: client::cancel_group, client::wait. Any text.
   std::string group = {};
   /// Only on the node with this name, id or address; "local" means this machine's own workers.
   std::string node = {};
