@@ -62,7 +62,7 @@ std::string quarantine::reason(node_index node, time_point when) const {
   const std::string why = "workers died here with " + std::to_string(e.blamed) + " of the last " +
                           std::to_string(e.of) + " jobs, which other nodes then did: look into its log; ";
   if (e.is == state::on_trial) return why + "one job at a time until one succeeds";
-  const auto left = std::chrono::duration_cast<std::chrono::seconds>(e.until - when).count();
+  const auto left = std::chrono::ceil<std::chrono::seconds>(e.until - when).count();
   return why + "no new jobs for " + std::to_string(left > 0 ? left : 0) + " s";
 }
 

@@ -41,10 +41,10 @@ std::unique_ptr<node> start_bad_node(const cluster& c) {
   return c.start_node(p);
 }
 
-class straggler : public ::testing::Test {
+class Straggler : public ::testing::Test {
  protected:
-  straggler() : first_(c_.directory() / "first"), end_(c_.directory() / "end") {}
-  ~straggler() override { std::ofstream(end_).put('x'); }
+  Straggler() : first_(c_.directory() / "first"), end_(c_.directory() / "end") {}
+  ~Straggler() override { std::ofstream(end_).put('x'); }
 
   pp::future<int> submit(pp::client& client, const pp::job_options& how) {
     return client.submit(how, hang_if_first, first_.string(), end_.string());
@@ -60,7 +60,7 @@ class straggler : public ::testing::Test {
   std::filesystem::path first_, end_;
 };
 
-TEST_F(straggler, IsStartedElsewhereAndTheFirstResultCounts) {
+TEST_F(Straggler, IsStartedElsewhereAndTheFirstResultCounts) {
   const auto a = c_.start_node("node-a", 1), b = c_.start_node("node-b", 1);
   pp::client client(c_.client_options());
   ASSERT_TRUE(has_nodes(client, 2));
@@ -79,7 +79,7 @@ TEST_F(straggler, IsStartedElsewhereAndTheFirstResultCounts) {
   EXPECT_EQ(client.stats().failed, 0U);
 }
 
-TEST_F(straggler, WaitsForItsOnlyPlaceIfItMayNotRunTwice) {
+TEST_F(Straggler, WaitsForItsOnlyPlaceIfItMayNotRunTwice) {
   const auto a = c_.start_node("node-a", 1), b = c_.start_node("node-b", 1);
   pp::client client(c_.client_options());
   ASSERT_TRUE(has_nodes(client, 2));
