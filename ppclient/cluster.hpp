@@ -22,7 +22,9 @@
 #include "ppclient/link.hpp"
 #include "ppclient/local.hpp"
 #include "ppclient/post_mortem.hpp"
+#include "ppclient/quarantine.hpp"
 #include "ppclient/record.hpp"
+#include "ppclient/run_times.hpp"
 #include "ppclient/scheduler.hpp"
 
 namespace pp::ppclient {
@@ -106,6 +108,7 @@ class cluster final : private link_owner, private local_owner {
   void count_run(std::uint32_t node, std::uint32_t run_us);
   void decide();
   void decide_soon();
+  void carry_out_all();
   void carry_out(const scheduler::action& a);
   void recall(const scheduler::action& a);
   void send_local(const detail::job_record& record, std::uint16_t attempt);
@@ -124,6 +127,16 @@ class cluster final : private link_owner, private local_owner {
   void note_lost_jobs(const link& from);
   void note_end(detail::job_record& record);
   void fail_unknown(std::uint32_t slot, const std::string& node, const std::string& reason);
+  // health
+  void note_result(std::uint32_t node, scheduler::outcome what);
+  void note_success(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us);
+  void note_standing(std::uint32_t node);
+  void end_quarantines();
+  void watch_stragglers();
+  net::awaitable<void> copy_stragglers();
+  bool is_late(std::uint32_t slot, std::uint32_t counted) const;
+  static std::uint64_t kind_of(const detail::job_record& record);
+  void describe_health(node_info& n, std::uint32_t node) const;
   const std::string* name_of_node(std::uint32_t node) const;
   std::string address_of_node(std::uint32_t node) const;
   std::uint32_t count_ms() const;
@@ -173,6 +186,11 @@ class cluster final : private link_owner, private local_owner {
   std::vector<const placement*> placements_;  ///< by constraint
   std::map<scheduler::class_index, time_point> starving_since_;
   const time_point began_ = now();
+  run_times run_times_;
+  quarantine quarantine_;
+  std::vector<std::uint32_t>
+      last_result_;  ///< by node, as count_ms() counts; kept while jobs are there that may run twice
+  bool is_watching_stragglers_ = false;
   std::uint32_t images_seen_ = 0;
   std::uint64_t done_ = 0, failed_ = 0;
   std::vector<std::uint32_t> recalled_from_;  ///< nodes asked to give back in this round

@@ -104,16 +104,9 @@ void cluster::decide() {
   while (more) {
     actions_.clear();
     more = scheduler_.decide(actions_, decisions_at_once);
-    const auto counted = actions_.empty() ? 0 : count_ms();
-    for (const auto& a : actions_) {
-      if (a.what == scheduler::action::kind::send) {
-        detail::job_record& sent = *record_of(a.job);
-        sent.when.sent = counted;
-        sent.is_sent.store(true, std::memory_order_relaxed);
-      }
-      carry_out(a);
-    }
+    carry_out_all();
   }
+  watch_stragglers();
   // A node does not answer for what has begun. Its PONG, sent after whatever came back, tells that nothing more will.
   for (const auto node : recalled_from_) {
     if (link* const l = link_of_node_[node]) {
@@ -140,6 +133,18 @@ void cluster::decide_soon() {
 void cluster::on_link_batch_end() {
   decide();
   records_.wake_waiters();
+}
+
+void cluster::carry_out_all() {
+  const auto counted = actions_.empty() ? 0 : count_ms();
+  for (const auto& a : actions_) {
+    if (a.what == scheduler::action::kind::send) {
+      detail::job_record& sent = *record_of(a.job);
+      sent.when.sent = counted;
+      sent.is_sent.store(true, std::memory_order_relaxed);
+    }
+    carry_out(a);
+  }
 }
 
 void cluster::recall(const scheduler::action& a) {
@@ -209,7 +214,9 @@ void cluster::on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t
     note_attempt(*record, node, failure ? *failure : wire::failure{});
   }
   if (verdict == scheduler::verdict::again) record->is_sent.store(false, std::memory_order_relaxed);
+  if (verdict != scheduler::verdict::stale) note_result(node, what);
   if (verdict != scheduler::verdict::deliver) return;
+  if (code == 0) note_success(*record, node, parts->head.run_us);
   ++jobs_done;
   count_run(node, parts->head.run_us);
   deliver(*record, *parts, payload, owned, node);

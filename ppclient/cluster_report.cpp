@@ -18,6 +18,7 @@ net::awaitable<void> cluster::watch() {
     co_await net::sleep_for(step);
     if (limit.count() > 0 && is_local_decided_) fail_starved(now());
     retry_local();
+    end_quarantines();
     forget_retired_links();
   }
 }
@@ -100,6 +101,7 @@ node_info cluster::describe(const link& l) const {
   n.code_bytes_sent = l.code_bytes_sent();
   n.bytes_sent = l.bytes_sent();
   n.bytes_received = l.bytes_received();
+  describe_health(n, l.node);
   return n;
 }
 
@@ -118,6 +120,7 @@ std::vector<node_info> cluster::nodes() const {
     n.in_flight = static_cast<unsigned>(scheduler_.in_flight(local_node_));
     n.jobs_done = local_done_;
     n.run_time = std::chrono::microseconds(local_run_us_);
+    describe_health(n, local_node_);
     if (n.slots > 0 || n.jobs_done > 0) out.push_back(std::move(n));
   }
   for (const auto& l : links_) {
@@ -137,6 +140,7 @@ client_stats cluster::stats() const {
   out.rescheduled = n.rescheduled;
   out.retried = n.retried;
   out.stale_results = n.stale;
+  out.copied = n.copied;
   for (const auto& l : links_) out.code_bytes_sent += l->code_bytes_sent();
   out.callback_errors = records_.callbacks()->errors();
   out.elapsed = std::chrono::duration_cast<std::chrono::microseconds>(now() - began_);

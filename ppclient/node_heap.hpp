@@ -1,22 +1,40 @@
 // Nodes that have room for a job, the least loaded first: a heap with an index, so that a node's load may change at any time.
 //
-// Promises: the order is (jobs in flight / slots, then the node's number), exactly; set() and remove() cost the logarithm of the
+// Promises: the order is (node_load, then the node's number), exactly; set() and remove() cost the logarithm of the
 // nodes here, first_of() looks at the nodes it must pass over and their children. Pure.
 // Must not know: why a node is here.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <vector>
 
 namespace pp::ppclient {
+
+/// What two nodes are compared by: below its slots the share of them that is taken; beyond, what waits by what the node gets
+/// done, so that a fast node's queue is longer. An idle slot comes before every queue.
+struct node_load {
+  static constexpr std::uint32_t usual_speed = 16;
+  std::uint32_t in_flight = 0, slots = 1;
+  std::uint32_t speed = usual_speed;  ///< of a slot, in sixteenths of the usual
+
+  bool has_idle() const { return in_flight < slots; }
+  // As cross products: exact, and no division.
+  std::strong_ordering operator<=>(const node_load& other) const {
+    if (speed == other.speed || has_idle() || other.has_idle())
+      return std::uint64_t{in_flight} * other.slots <=> std::uint64_t{other.in_flight} * slots;
+    const std::uint64_t here = in_flight - slots, there = other.in_flight - other.slots;
+    return here * other.slots * other.speed <=> there * slots * speed;
+  }
+};
 
 class node_heap {
  public:
   static constexpr std::uint32_t none = UINT32_MAX;
 
   /// Puts the node in, or moves it. Requires: slots > 0.
-  void set(std::uint32_t node, std::uint32_t in_flight, std::uint32_t slots) {
-    const entry changed{in_flight, slots, node};
+  void set(std::uint32_t node, const node_load& load) {
+    const entry changed{load, node};
     if (node >= place_.size() || place_[node] == none) return insert(changed);
     const std::size_t at = place_[node];
     all_[at] = changed;
@@ -53,7 +71,8 @@ class node_heap {
  private:
   static constexpr std::size_t width = 4;  // children of an entry: half the levels of two, in the same cache line
   struct entry {
-    std::uint32_t in_flight, slots, node;
+    node_load load;
+    std::uint32_t node;
   };
 
   void insert(const entry& e) {
@@ -64,10 +83,9 @@ class node_heap {
 
   static std::size_t parent(std::size_t at) { return (at - 1) / width; }
 
-  // As a cross product: exact, and no division.
   static bool comes_before(const entry& a, const entry& b) {
-    const auto left = std::uint64_t{a.in_flight} * b.slots, right = std::uint64_t{b.in_flight} * a.slots;
-    return left != right ? left < right : a.node < b.node;
+    const auto order = a.load <=> b.load;
+    return order != 0 ? order < 0 : a.node < b.node;
   }
 
   void put(std::size_t at, const entry& e) {
@@ -98,7 +116,7 @@ class node_heap {
   // Below an entry there is none that comes before it, so a part of the heap that begins too late need not be looked at.
   template <class Predicate>
   void search(std::size_t at, const Predicate& is_right, bool only_idle, std::size_t& best) const {
-    if (only_idle && all_[at].in_flight >= all_[at].slots) return;
+    if (only_idle && !all_[at].load.has_idle()) return;
     if (best != none && !comes_before(all_[at], all_[best])) return;
     if (is_right(all_[at].node)) {
       best = at;

@@ -83,8 +83,9 @@ void scheduler::on_node_leaving(node_index node) {
 void scheduler::refresh(node_index node) {
   node_entry& n = nodes_[node];
   const bool is_open = has_room(n);
-  is_open ? open_.set(node, n.load(), n.slots) : open_.remove(node);
-  const std::uint32_t idle = is_open && n.slots > n.load() ? n.slots - n.load() : 0;
+  is_open ? open_.set(node, n.weighed()) : open_.remove(node);
+  std::uint32_t idle = is_open && n.slots > n.load() ? n.slots - n.load() : 0;
+  if (n.trust != standing::good) idle = idle > 0 && n.is_trusted() ? 1 : 0;
   if (idle != n.idle) idle_ += std::uint64_t{idle} - std::exchange(n.idle, idle);
   const bool is_overfull = n.alive && n.load() > n.slots + n.recalls;
   if (is_overfull != (n.place != none)) set_overfull(node, is_overfull);
@@ -219,9 +220,11 @@ void scheduler::place(job_slot id, node_index to, std::uint16_t attempt) {
   j.state = job_state::in_flight;
   j.node = to;
   j.attempt = attempt;
+  j.had_to_wait = nodes_[to].load() >= nodes_[to].slots;
   push_back(nodes_[to].jobs, id);
   ++nodes_[to].in_flight;
   ++in_flight_;
+  copyable_ += j.is_copyable();
   refresh(to);
 }
 
@@ -231,6 +234,7 @@ void scheduler::leave_node(job_slot id) {
   remove(n.jobs, id);
   --n.in_flight;
   --in_flight_;
+  copyable_ -= j.is_copyable();
   j.is_recalled = false;
   if (j.is_coming_back) {
     j.is_coming_back = false;

@@ -10,6 +10,9 @@
 //     can go nowhere now hold up no others, and classes of the same priority take turns;
 //   - a node's place is taken until the node has answered, also if nobody waits for the answer any more (a ghost);
 //   - a job that may be run twice is also sent elsewhere while its node is silent: at two places at most, the first result counts;
+//   - such a job is also started a second time, once, where a slot idles when nothing is queued and its caller says it is late;
+//   - what waits at a node beyond its slots goes by how fast the node is; an idle slot comes before every queue;
+//   - a node in quarantine takes only what no other node could take, one on trial also one job at a time;
 //   - when nothing is queued and a node idles while another holds more than it can run at once, some of those are recalled.
 // Pure: no clock, no sockets; jobs are named by the slot of their record. A job's step costs the logarithm of the nodes at most;
 // where nodes cannot run an image, also a look at each of those that has less to do than the one it finds.
@@ -18,6 +21,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <unordered_map>
 #include <vector>
@@ -49,6 +53,12 @@ class scheduler {
     stale,    ///< not the present attempt: drop it
   };
   enum class outcome : std::uint8_t { done, crashed, not_started };
+  /// What a node is trusted with.
+  enum class standing : std::uint8_t {
+    good,
+    on_trial,    ///< one job at a time
+    quarantined  ///< only what no other node could take
+  };
 
   /// Jobs that the same nodes can run and that are equally urgent wait in one queue.
   struct job_kind {
@@ -82,6 +92,9 @@ class scheduler {
   node_index on_node_ready(unsigned slots);
   void on_credit(node_index node, std::int32_t change);
   void set_slots(node_index node, unsigned slots);
+  /// In sixteenths of the usual (node_load::usual_speed). Requires: > 0.
+  void set_speed(node_index node, unsigned sixteenths);
+  void set_standing(node_index node, standing what);
   /// It takes nothing new any more and will be lost soon: no reason to wait for it.
   void on_node_leaving(node_index node);
   /// The node cannot run the image for now; forget_unfit() makes it a candidate again.
@@ -111,6 +124,14 @@ class scheduler {
   void take_cancels(std::vector<action>& out);
   bool has_cancels() const { return !cancels_.empty(); }
 
+  /// True if jobs are in flight that may run twice and run once.
+  bool has_copyable() const { return copyable_ > 0; }
+  /// True if one of them could run at another place too, should it be late: nothing is queued, slots idle.
+  bool may_copy() const { return queued_ == 0 && idle_ > 0 && copyable_ > 0; }
+  /// Starts again, elsewhere, those that `is_late` says so of and that may run twice: the oldest of each node, never those
+  /// that wait there, each job once. Appends at most `limit` actions.
+  void copy_late(const std::function<bool(job_slot)>& is_late, std::vector<action>& out, std::size_t limit);
+
   /// Assigns queued jobs to nodes, and recalls where that helps; appends at most `limit` actions. True if `limit` stopped it.
   bool decide(std::vector<action>& out, std::size_t limit);
 
@@ -119,6 +140,12 @@ class scheduler {
   bool is_in_flight(job_slot job) const { return job < jobs_.size() && jobs_[job].state == job_state::in_flight; }
   unsigned crashes(job_slot job) const { return jobs_[job].crashes; }
   std::uint16_t attempt(job_slot job) const { return jobs_[job].attempt; }
+  /// Nodes on which its workers died so far, the last one last.
+  std::vector<node_index> crashed_on(job_slot job) const;
+  /// True if all of its node's slots were taken when it was sent there.
+  bool had_to_wait(job_slot job) const { return jobs_[job].had_to_wait; }
+  /// True if it was started at a second place, whether or not it still is there.
+  bool was_copied(job_slot job) const { return jobs_[job].was_copied; }
   class_index class_of(job_slot job) const { return jobs_[job].kind; }
   image_index image_of(job_slot job) const { return classes_[jobs_[job].kind].what.image; }
   node_index node_of(job_slot job) const { return jobs_[job].node; }
@@ -157,9 +184,13 @@ class scheduler {
     bool idempotent : 1 = false;
     bool has_other : 1 = false;    ///< it is at another place too, see others_
     bool has_crashed : 1 = false;  ///< see crashed_on_
+    bool was_copied : 1 = false;   ///< being late is no reason to do that again
+    bool had_to_wait : 1 = false;  ///< in this attempt
+
+    bool is_copyable() const { return idempotent && !was_copied; }
   };
   static_assert(sizeof(job_entry) == 24);
-  /// The first place of a job that was sent elsewhere because its node was silent. It is a ghost there.
+  /// The first place of a job that was sent elsewhere because its node was silent or it was late. It is a ghost there.
   struct other_place {
     node_index node = none;
     std::uint16_t attempt = 0;
@@ -176,9 +207,13 @@ class scheduler {
     std::uint32_t recalls = 0;
     std::uint32_t idle = 0;      ///< its share of idle_
     std::uint32_t place = none;  ///< in overfull_
+    std::uint32_t speed = node_load::usual_speed;
     bool alive = true, paused = false, leaving = false, silent = false;
+    standing trust = standing::good;
     std::vector<image_index> unfit;
     std::uint32_t load() const { return in_flight + ghosts; }
+    node_load weighed() const { return {load(), slots, speed}; }
+    bool is_trusted() const { return trust == standing::good || (trust == standing::on_trial && load() == 0); }
   };
   struct job_class {
     job_kind what;
@@ -193,6 +228,7 @@ class scheduler {
   bool may_take(const node_entry& n) const { return n.alive && !n.paused && !n.leaving && n.slots > 0; }
   bool has_room(const node_entry& n) const { return may_take(n) && n.load() < n.credit; }
   bool is_fit(node_index node, const job_kind& what) const;
+  bool is_wanted(node_index node, const job_kind& what) const;
   bool has_other_node(const job_kind& what, node_index avoid) const;
   node_index least_loaded(const job_kind& what, node_index avoid) const;
   node_index best_after_crash(job_slot id, const job_kind& what) const;
@@ -210,6 +246,7 @@ class scheduler {
   void leave_ghost(job_slot id);
   void copy_from_silent(std::vector<action>& out, std::size_t end);
   void copy_from(node_index silent, std::vector<action>& out, std::size_t end);
+  void copy_to(job_slot id, node_index to, std::vector<action>& out);
   void place(job_slot id, node_index to, std::uint16_t attempt);
   std::vector<job_slot> members(const list& l) const;
   void refresh(node_index node);
@@ -246,6 +283,7 @@ class scheduler {
   std::unordered_map<job_slot, other_place> others_;
   std::vector<action> cancels_;
   std::size_t queued_ = 0, in_flight_ = 0;
+  std::size_t copyable_ = 0;  ///< of those in flight
   std::uint32_t recalls_ = 0;
   counters counters_;
 };

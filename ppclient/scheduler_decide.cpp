@@ -20,7 +20,7 @@ constexpr std::size_t most_passed_over = 64;
 scheduler::node_index scheduler::first_open(const job_kind& what, node_index but, bool only_idle) const {
   if (what.constraint != none && constraints_[what.constraint].nodes.size() <= few_nodes)
     return first_open_of(constraints_[what.constraint], what, but, only_idle);
-  return open_.first_of([&](node_index i) { return i != but && is_fit(i, what); }, only_idle);
+  return open_.first_of([&](node_index i) { return i != but && is_wanted(i, what); }, only_idle);
 }
 
 scheduler::node_index scheduler::first_open_of(const constraint& c, const job_kind& what, node_index but,
@@ -28,9 +28,8 @@ scheduler::node_index scheduler::first_open_of(const constraint& c, const job_ki
   node_index best = none;
   for (const auto i : c.nodes) {
     const node_entry& n = nodes_[i];
-    if (i == but || !has_room(n) || !is_fit(i, what) || (only_idle && n.load() >= n.slots)) continue;
-    if (best == none || std::uint64_t{n.load()} * nodes_[best].slots < std::uint64_t{nodes_[best].load()} * n.slots)
-      best = i;
+    if (i == but || !has_room(n) || !is_wanted(i, what) || (only_idle && n.load() >= n.slots)) continue;
+    if (best == none || n.weighed() < nodes_[best].weighed()) best = i;
   }
   return best;
 }
@@ -47,7 +46,7 @@ scheduler::node_index scheduler::least_loaded(const job_kind& what, node_index a
 scheduler::node_index scheduler::best_after_crash(job_slot id, const job_kind& what) const {
   const auto& crashed = crashed_on_.at(id);
   const auto is_new = [&](node_index i) {
-    return std::find(crashed.begin(), crashed.end(), i) == crashed.end() && is_fit(i, what);
+    return std::find(crashed.begin(), crashed.end(), i) == crashed.end() && is_wanted(i, what);
   };
   const auto best = open_.first_of(is_new);
   if (best != none) return best;
@@ -57,8 +56,14 @@ scheduler::node_index scheduler::best_after_crash(job_slot id, const job_kind& w
 }
 
 bool scheduler::has_other_node(const job_kind& what, node_index avoid) const {
-  return std::any_of(alive_.begin(), alive_.end(),
-                     [&](node_index i) { return i != avoid && may_take(nodes_[i]) && is_fit(i, what); });
+  return std::any_of(alive_.begin(), alive_.end(), [&](node_index i) {
+    return i != avoid && may_take(nodes_[i]) && nodes_[i].trust == standing::good && is_fit(i, what);
+  });
+}
+
+// A job that only a node in quarantine can take goes there: better tried than left waiting.
+bool scheduler::is_wanted(node_index node, const job_kind& what) const {
+  return is_fit(node, what) && (nodes_[node].is_trusted() || !has_other_node(what, node));
 }
 
 // --- queues ----------------------------------------------------------------------------------------------------------
@@ -178,17 +183,53 @@ void scheduler::copy_from(node_index silent, std::vector<action>& out, std::size
     const auto next = j.next;
     const bool may_run_twice = j.idempotent && !j.has_other;
     const auto to = may_run_twice ? first_open(classes_[j.kind].what, silent, false) : none;
-    if (to != none) {
-      others_[id] = {silent, j.attempt};
-      j.has_other = true;
-      leave_node(id);
-      ++nodes_[silent].ghosts;
-      place(id, to, static_cast<std::uint16_t>(j.attempt + 1));
-      ++counters_.copied;
-      out.push_back({action::kind::send, j.attempt, id, to});
-    }
+    if (to != none) copy_to(id, to, out);
     id = next;
   }
+}
+
+void scheduler::copy_to(job_slot id, node_index to, std::vector<action>& out) {
+  job_entry& j = jobs_[id];
+  const node_index from = j.node;
+  leave_node(id);
+  others_[id] = {from, j.attempt};
+  j.has_other = j.was_copied = true;
+  ++nodes_[from].ghosts;
+  refresh(from);
+  place(id, to, static_cast<std::uint16_t>(j.attempt + 1));
+  ++counters_.copied;
+  out.push_back({action::kind::send, j.attempt, id, to});
+}
+
+// The first ones of a node's list are those that run there.
+void scheduler::copy_late(const std::function<bool(job_slot)>& is_late, std::vector<action>& out, std::size_t limit) {
+  std::vector<job_slot> late;
+  for (const auto node : alive_) {
+    auto id = nodes_[node].jobs.first;
+    for (auto left = nodes_[node].slots; left > 0 && id != none; --left, id = jobs_[id].next) {
+      if (jobs_[id].is_copyable() && is_late(id)) late.push_back(id);
+    }
+  }
+  for (std::size_t i = 0; i < late.size() && i < limit && may_copy(); ++i) {
+    const auto to = first_open(classes_[jobs_[late[i]].kind].what, jobs_[late[i]].node, true);
+    if (to != none) copy_to(late[i], to, out);
+  }
+}
+
+// --- how good a node is ----------------------------------------------------------------------------------------------
+
+void scheduler::set_speed(node_index node, unsigned sixteenths) {
+  nodes_[node].speed = sixteenths;
+  refresh(node);
+}
+
+void scheduler::set_standing(node_index node, standing what) {
+  nodes_[node].trust = what;
+  refresh(node);
+}
+
+std::vector<scheduler::node_index> scheduler::crashed_on(job_slot job) const {
+  return jobs_[job].has_crashed ? crashed_on_.at(job) : std::vector<node_index>{};
 }
 
 }  // namespace pp::ppclient

@@ -24,29 +24,32 @@ namespace pp {
 /// One node as the client sees it. Local workers are the node "local".
 struct node_info {
   std::string name;
-  std::string id;                                 ///< 32 hexadecimal digits; empty for "local"
-  std::string address;                            ///< host:port, empty for "local"
-  std::string state;                              ///< found, connecting, ready, suspect, draining, lost, refused, unfit
-  std::string reason;                             ///< why it is not used, in words; empty if it is
-  std::string version;                            ///< of its pp; empty until connected
-  std::string platform;                           ///< "Linux 6.1.0 x86_64, glibc 2.36"; empty until connected
-  pp::isolation isolation = pp::isolation::none;  ///< how well it keeps jobs apart
-  unsigned slots = 0;                             ///< workers it runs at once
-  unsigned free = 0;                              ///< of these, without a job of anybody
-  unsigned in_flight = 0;                         ///< jobs of this client there now
-  std::uint64_t jobs_done = 0;                    ///< results of this client's jobs that came from it
-  std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit
-  std::chrono::microseconds run_time{0};          ///< how long those ran there, in all
-  std::uint64_t code_bytes_sent = 0;              ///< of this program; 0 when the node had it already
+  std::string id;        ///< 32 hexadecimal digits; empty for "local"
+  std::string address;   ///< host:port, empty for "local"
+  std::string state;     ///< found, connecting, ready, suspect, draining, lost, refused, unfit,
+                         ///< quarantined
+  std::string reason;    ///< why it is not used, in words; empty if it is
+  std::string version;   ///< of its pp; empty until connected
+  std::string platform;  ///< "Linux 6.1.0 x86_64, glibc 2.36"; empty until connected
+  pp::isolation isolation = pp::isolation::none;     ///< how well it keeps jobs apart
+  unsigned slots = 0;                                ///< workers it runs at once
+  unsigned free = 0;                                 ///< of these, without a job of anybody
+  unsigned in_flight = 0;                            ///< jobs of this client there now
+  std::uint64_t jobs_done = 0;                       ///< results of this client's jobs that came from it
+  std::uint64_t jobs_rescheduled = 0;                ///< jobs taken elsewhere because it was lost, drained or unfit
+  std::chrono::microseconds run_time{0};             ///< how long those ran there, in all
+  std::uint64_t code_bytes_sent = 0;                 ///< of this program; 0 when the node had it already
   std::uint64_t bytes_sent = 0, bytes_received = 0;  ///< on the connections to it, before encryption
+  double speed = 1;  ///< of its workers with this client's jobs: 1 = as the mean of all nodes, 2 = in half the time
 };
 
 struct client_stats {
   std::uint64_t submitted = 0, done = 0, failed = 0;  ///< done counts values, failed errors
   std::uint64_t queued = 0, in_flight = 0;
-  std::uint64_t rescheduled = 0;         ///< jobs sent again because a node was lost, drained or unfit
-  std::uint64_t retried = 0;             ///< jobs sent again because a worker died
-  std::uint64_t stale_results = 0;       ///< late results that were dropped
+  std::uint64_t rescheduled = 0;    ///< jobs sent again because a node was lost, drained or unfit
+  std::uint64_t retried = 0;        ///< jobs sent again because a worker died
+  std::uint64_t stale_results = 0;  ///< late results that were dropped
+  std::uint64_t copied = 0;         ///< idempotent jobs started a second time: their node was silent or they were late
   std::uint64_t code_bytes_sent = 0;     ///< of programs, after compression
   std::uint64_t from_journal = 0;        ///< results found in options::journal; not counted as submitted, nor as done
   std::uint64_t journal_errors = 0;      ///< results that could not be kept in it

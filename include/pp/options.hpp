@@ -63,8 +63,9 @@ struct job_options {
   /// Once it has begun, or may have, it is never sent again: if what became of it cannot be known, it fails with
   /// errc::outcome_unknown.
   bool at_most_once = false;
-  /// It may be run twice at a time on purpose: a copy is started elsewhere when its node is silent. The first result
-  /// counts. Not together with at_most_once.
+  /// It may be run twice at a time on purpose: a copy is started elsewhere when its node is silent, and when nothing is
+  /// queued and a slot idles while it runs for more than twice the mean of its function's jobs (50 ms at least, known
+  /// after three of them). The first result counts, the other run is ended. Not together with at_most_once.
   bool idempotent = false;
   /// Jobs with more go first, whatever they wait for: here, and on their node. Range -100..100.
   int priority = 0;

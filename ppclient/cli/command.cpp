@@ -15,7 +15,8 @@ std::chrono::milliseconds wait_of(const common_options& o) {
 
 // It answered and holds the key; whether it can run anything is another question.
 bool is_there(const pp::node_info& node) {
-  return node.state == "ready" || node.state == "suspect" || node.state == "draining" || node.state == "unfit";
+  return node.state == "ready" || node.state == "suspect" || node.state == "draining" || node.state == "unfit" ||
+         node.state == "quarantined";
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ TEST(NodeHeap, FindsWhatLookingAtEveryNodeFinds) {
       nodes.erase(node);
     } else {
       const load l{below(40), 1 + below(8)};
-      heap.set(node, l.in_flight, l.slots);
+      heap.set(node, {l.in_flight, l.slots});
       nodes[node] = l;
     }
     const auto residue = below(4);
@@ -52,7 +52,7 @@ TEST(NodeHeap, FindsWhatLookingAtEveryNodeFinds) {
 TEST(NodeHeap, GivesNoNodeWhenNoneIsRight) {
   node_heap heap;
   EXPECT_EQ(heap.first_of([](std::uint32_t) { return true; }), node_heap::none);
-  heap.set(3, 1, 1);
+  heap.set(3, {1, 1});
   EXPECT_EQ(heap.first_of([](std::uint32_t) { return false; }), node_heap::none);
   EXPECT_EQ(heap.first_of([](std::uint32_t) { return true; }, true), node_heap::none);
   heap.remove(3);
