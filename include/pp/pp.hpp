@@ -7,3 +7,4 @@
 #include "pp/init.hpp"
 #include "pp/options.hpp"
 #include "pp/this_job.hpp"
+#include "pp/worker.hpp"
