@@ -12,6 +12,7 @@
 #include "ppclient/blocked_signals.hpp"
 #include "ppclient/client_wait.hpp"
 #include "ppclient/cluster.hpp"
+#include "ppclient/job_terms.hpp"
 #include "ppclient/journal.hpp"
 #include "ppclient/settings.hpp"
 
@@ -278,6 +279,27 @@ std::string client::node_stats(const std::string& node, std::chrono::millisecond
 
 std::size_t client::cancel_group(const std::string& group) {
   return core_->ask([&](ppclient::cluster& c) { return c.cancel_group(group); });
+}
+
+void client::set_local_workers(pp::local_workers count) {
+  ppclient::check_local_workers(count);
+  const bool is_open = core_->ask([=](ppclient::cluster& c) { return c.set_local_workers(count); });
+  if (!is_open) throw error(errc::closed, "set_local_workers: the client was closed");
+}
+
+unsigned client::local_workers() const {
+  return core_->ask([](ppclient::cluster& c) { return c.local_workers(); });
+}
+
+std::vector<std::pair<std::string, std::string>> client::ready_places(const job_options& how) const {
+  const auto terms = ppclient::make_terms(how, core_->settings().job);
+  const auto asked = terms ? terms->where : ppclient::placement{};
+  auto out = core_->ask([&](ppclient::cluster& c) { return c.ready_places(asked); });
+  if (out.empty()) {
+    throw error(errc::no_nodes, "broadcast: no node is ready" + (asked.is_anywhere() ? "" : " for " + asked.text()) +
+                                    ": call wait_for_nodes() first, or see 'ppclient nodes'");
+  }
+  return out;
 }
 
 void client::drain(const std::string& node, std::chrono::milliseconds limit, std::chrono::milliseconds answer_limit) {

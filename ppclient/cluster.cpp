@@ -33,7 +33,8 @@ cluster::cluster(net::executor ex, const options& o, const client_keys& keys, de
       link_context_{o, keys.keys, tls_, auth::random_array<16>()},
       post_mortem_(o.capsule_dir),
       scheduler_(o.attempts),
-      road_(local_road()) {
+      road_(local_road()),
+      wanted_local_(o.local) {
   records.client_id = link_context_.client_id;
   for (const auto& node : o.nodes) parse_place(node);
   if (o.discovery) where_ = discovery::select_interfaces(o.interfaces);
@@ -220,7 +221,7 @@ bool cluster::same_host_node_is(bool ready_only) const {
 }
 
 net::awaitable<void> cluster::decide_local() {
-  if (options_.local.is_automatic() && browser_) {
+  if (wanted_local_.is_automatic() && browser_) {
     const auto first = now() + local_grace;
     const auto last = now() + local_grace_if_seen;
     while (!same_host_node_is(true) && now() < (same_host_node_is(false) ? last : first)) {
@@ -233,16 +234,26 @@ net::awaitable<void> cluster::decide_local() {
 }
 
 void cluster::reconsider_local() {
-  const bool is_automatic = options_.local.is_automatic();
-  const unsigned wanted = !is_automatic             ? static_cast<unsigned>(options_.local.count)
+  const bool is_automatic = wanted_local_.is_automatic();
+  const unsigned wanted = !is_automatic             ? static_cast<unsigned>(wanted_local_.count)
                           : same_host_node_is(true) ? 0
                                                     : effective_cpus();
   if (local_ && local_->slots() != wanted) {
     local_->set_slots(wanted);
     scheduler_.set_slots(local_node_, wanted);
+    if (const auto change = local_->correction(); change != 0) on_local_credit(change);
   }
   if (!local_ && wanted > 0) start_local(wanted);
   count_slots();
+}
+
+bool cluster::set_local_workers(pp::local_workers count) {
+  if (is_closing_) return false;
+  wanted_local_ = count;
+  is_local_decided_ = true;
+  reconsider_local();
+  decide_soon();
+  return true;
 }
 
 void cluster::start_local(unsigned slots) {

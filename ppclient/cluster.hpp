@@ -64,6 +64,11 @@ class cluster final : private link_owner, private local_owner {
   std::size_t cancel_group(const std::string& group);
   /// Has the next jobs that are meant and not done watched, a few thousand at most.
   pending_search watch_pending(pending_search search, const std::shared_ptr<detail::watcher>& who);
+  /// False once closed.
+  bool set_local_workers(pp::local_workers count);
+  unsigned local_workers() const { return local_ ? local_->slots() : 0; }
+  /// Nodes that can take such a job now: their names, and what finds each.
+  std::vector<std::pair<std::string, std::string>> ready_places(const placement& asked) const;
 
  private:
   // links
@@ -169,6 +174,7 @@ class cluster final : private link_owner, private local_owner {
   std::optional<discovery::selection> where_;
   std::unique_ptr<discovery::browser> browser_;
 
+  pp::local_workers wanted_local_;
   std::unique_ptr<local> local_;
   std::uint32_t local_node_ = scheduler::none;
   const std::string* local_name_ = nullptr;

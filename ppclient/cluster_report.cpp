@@ -188,6 +188,17 @@ std::size_t cluster::ready_nodes() const {
   return static_cast<std::size_t>(ready) + (local_ && local_->slots() > 0 ? 1 : 0);
 }
 
+std::vector<std::pair<std::string, std::string>> cluster::ready_places(const placement& asked) const {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (local_ && local_->slots() > 0 && local_unfit_.empty() && admits(asked, local_identity()))
+    out.emplace_back("local", "local");
+  for (const auto& l : links_) {
+    if (l->state() == link_state::ready && l->unfit_reason.empty() && admits(asked, identity_of(*l)))
+      out.emplace_back(l->name(), l->id() ? to_hex(*l->id()) : l->address());
+  }
+  return out;
+}
+
 link* cluster::find_link(const std::string& node) {
   const auto found = std::find_if(links_.begin(), links_.end(), [&](const auto& l) {
     return l->is_ready() && (l->name() == node || l->address() == node || (l->id() && to_hex(*l->id()) == node));

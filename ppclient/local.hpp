@@ -32,6 +32,8 @@ class local final : private worker::pool_owner {
   std::uint32_t initial_credit() const { return credit_.initial(); }
   void set_slots(unsigned slots);
   unsigned slots() const { return pool_.slots(); }
+  /// The credit that other slots make right at once, with no result to bring it.
+  std::int32_t correction() { return credit_.correction(); }
   void send_job(const detail::job_record& record, std::uint16_t attempt, const wire::job_id& name,
                 const code::image& program);
   void recall(std::uint64_t job) { pool_.recall(id_, job); }

@@ -65,8 +65,7 @@ void bound(options& o) {
 }
 
 void check_options(const options& o) {
-  if (!o.local.is_automatic() && (o.local.count < 0 || o.local.count > 4096))
-    wrong("options.local must be 0 to 4096 or automatic()");
+  check_local_workers(o.local);
   if (o.discovery_port == 0) wrong("options.discovery_port must be 1 to 65535");
   if (o.attempts < 1 || o.attempts > 1000) wrong("options.attempts must be 1 to 1000");
   if (o.max_pending_bytes == 0) wrong("options.max_pending_bytes must not be 0");
@@ -88,6 +87,11 @@ options complete(options o) {
   bound(o);
   check_options(o);
   return o;
+}
+
+void check_local_workers(local_workers count) {
+  if (!count.is_automatic() && (count.count < 0 || count.count > 4096))
+    wrong("options.local must be 0 to 4096 or automatic()");
 }
 
 worker::road_kind local_road() {

@@ -10,6 +10,9 @@ namespace pp::ppclient {
 /// Throws: pp::error(errc::bad_option) that names the option and its range.
 options complete(options o);
 
+/// Throws: pp::error(errc::bad_option) for a number out of its range.
+void check_local_workers(local_workers count);
+
 /// How jobs reach local workers, from PP_WORKER_ROAD. Throws: pp::error(errc::bad_option).
 worker::road_kind local_road();
 

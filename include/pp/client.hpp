@@ -152,6 +152,26 @@ class client {
     return detail::map_to(*core_, static_cast<const std::decay_t<F>&>(f), range, std::forward<Out>(out), how);
   }
 
+  /// One call of `f` on every node that is ready now and fits `how` (this machine's own workers count as one): the node's
+  /// name with the future. A job whose node is lost does not run elsewhere: it fails with errc::no_nodes.
+  ///
+  /// Threads, blocks: as submit().
+  /// Throws:   as submit(); pp::error(errc::no_nodes) if there is no such node: call wait_for_nodes() first.
+  template <class F, class... Args>
+  auto broadcast(const job_options& how, F&& f, const Args&... args)
+      -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+  template <class F, class... Args>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(F&& f, const Args&... args) {
+    return broadcast(job_options{}, static_cast<const std::decay_t<F>&>(f), args...);
+  }
+
+  /// Changes options::local while jobs run. More: jobs that wait begin there at once. Fewer, or 0: what runs ends first,
+  /// and what had not begun goes to other nodes, or waits for some. Any thread.
+  /// Throws: pp::error(errc::bad_option) below 0 or above 4096, errc::closed after close().
+  void set_local_workers(pp::local_workers count);
+  /// Worker processes that this machine contributes now; for automatic 0 until that is decided.
+  unsigned local_workers() const;
+
   /// Waits until `count` nodes (local workers count as one) can take jobs, or until `limit`. True if they can.
   bool wait_for_nodes(std::size_t count, std::chrono::milliseconds limit);
 
@@ -177,7 +197,52 @@ class client {
   void close();
 
  private:
+  /// Name, and what job_options::node takes.
+  std::vector<std::pair<std::string, std::string>> ready_places(const job_options& how) const;
+
   std::unique_ptr<detail::client_core> core_;
 };
+
+/// A function bound once to a client and settings, to be called like submit() with its arguments alone:
+///   pp::function twice(client, +[](int n) { return 2 * n; }, {.timeout = 5s});   // pp::function<int(int)>
+///   pp::future<int> four = twice.submit(2);
+/// Copies are cheap. The client must outlive it. Threads: any, concurrently. Throws: as client::submit() and map().
+template <class Signature>
+class function;
+template <class R, class... Args>
+class function<R(Args...)> {
+ public:
+  /// Throws: nothing; settings out of their range and a null pointer are told by submit() and map().
+  function(client& where, R (*f)(Args...), job_options how = {}) : client_(&where), f_(f), how_(std::move(how)) {}
+
+  template <class... Given>
+  auto submit(Given&&... args) const {
+    return client_->submit(how_, f_, std::forward<Given>(args)...);
+  }
+  /// As client::map(); the settings are those of a chunk of items, `chunk` is map_options::chunk.
+  template <class Range>
+  auto map(Range&& range, std::size_t chunk = 0) const {
+    return client_->map(f_, std::forward<Range>(range), map_options{chunk, how_});
+  }
+
+ private:
+  client* client_;
+  R (*f_)(Args...);
+  job_options how_;
+};
+template <class R, class... Args>
+function(client&, R (*)(Args...), job_options = {}) -> function<R(Args...)>;
+
+template <class F, class... Args>
+auto client::broadcast(const job_options& how, F&& f, const Args&... args)
+    -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>> {
+  std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>> out;
+  job_options there = how;
+  for (auto& [name, place] : ready_places(how)) {
+    there.node = place;
+    out.emplace_back(std::move(name), submit(there, static_cast<const std::decay_t<F>&>(f), args...));
+  }
+  return out;
+}
 
 }  // namespace pp

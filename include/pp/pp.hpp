@@ -9,3 +9,4 @@
 #include "pp/options.hpp"
 #include "pp/progress.hpp"
 #include "pp/this_job.hpp"
+#include "pp/worker.hpp"
