@@ -1,4 +1,5 @@
-// client::map without its types: keeps every slot supplied with chunks and hands on results in order.
+// client::map and its relatives without their types: keeps every slot supplied with chunks and hands on results, in order
+// or as they come.
 //
 // Promises: as map_run.hpp says. Arguments and results under way are bounded: chunk_rule::chunks_per_slot chunks for each
 // slot run or wait to; results that wait for one before them are further ones, up to eight times as many and 256 MiB.
@@ -44,31 +45,45 @@ std::size_t chunk_of(client_core& core, const map_options& how, std::optional<st
   return static_cast<std::size_t>(total ? std::clamp<std::uint64_t>(*total / wanted_chunks, 1, most) : usual);
 }
 
-class map_loop {
+}  // namespace
+
+class map_run::loop {
  public:
-  map_loop(client_core& core, const call_code& code, map_items& items, const map_options& how)
+  loop(client_core& core, const call_code& code, map_items& items, const map_options& how, const map_shape& shape)
       : core_(core),
         code_(code),
         items_(items),
         how_(how.job),
         rule_(chunk_of(core, how, items.total())),
+        shape_(shape),
         total_(items.total()) {}
-  // The records of chunks whose results nobody takes are freed as they come in; but no job may outlive its map.
-  ~map_loop() {
+  // What is left when a map ends early is of no use to anybody: it is cancelled, and nothing of it outlives its map here.
+  ~loop() {
+    for (const auto& c : chunks_) {
+      if (!c.job.ready()) c.job.cancel();
+    }
     for (const auto& c : chunks_) c.job.wait();
   }
 
-  void run() {
+  bool step() {
     fill();
-    while (!chunks_.empty()) {
-      if (is_next_ready()) take_next();
-      fill();
-    }
+    if (chunks_.empty()) return false;
+    auto found = find_ready();
+    for (; found == chunks_.end(); found = find_ready()) fill();
+    take(found);
+    return true;
   }
 
  private:
   void fill() {
-    while (!is_at_end_ && chunks_.size() < allowed_chunks()) send();
+    while (!is_at_end_ && chunks_.size() < allowed_chunks() && has_room()) send();
+  }
+  bool has_room() const { return shape_.most_items == 0 || items_out_ < shape_.most_items; }
+  /// Where few items may be out, no chunk may take them all, or one slot would work while the others wait.
+  std::uint64_t bounded(std::uint64_t size, unsigned slots) const {
+    if (shape_.most_items == 0) return size;
+    const std::uint64_t share = std::max<std::uint64_t>(1, shape_.most_items / (2ULL * std::max(slots, 1U)));
+    return std::min({size, share, shape_.most_items - items_out_});
   }
   std::size_t window() const { return std::size_t{chunk_rule::chunks_per_slot} * std::max(count_slots(core_), 1U); }
   std::size_t allowed_chunks() const {
@@ -81,7 +96,8 @@ class map_loop {
     const unsigned slots = count_slots(core_);
     const auto left = total_ ? std::optional(*total_ - std::min(*total_, next_item_)) : std::nullopt;
     job_draft draft(core_);
-    const auto count = items_.pack(draft.arguments(), next_item_, rule_.next(slots, left), rule_.most_bytes());
+    const auto most = bounded(rule_.next(slots, left), slots);
+    const auto count = items_.pack(draft.arguments(), next_item_, most, rule_.most_bytes());
     is_at_end_ = count == 0;
     if (is_at_end_) return;
     const std::size_t bytes = draft.arguments().size();
@@ -93,6 +109,7 @@ class map_loop {
       throw;
     }
     next_item_ += count;
+    items_out_ += count;
   }
 
   /// Waits for the oldest chunk, but not for ever: slots may go idle meanwhile, or more nodes come.
@@ -108,14 +125,32 @@ class map_loop {
     return is_ready;
   }
 
-  void take_next() {
-    chunk c = std::move(chunks_.front());
-    chunks_.pop_front();
-    const auto value = value_of(c);
+  using place = std::deque<chunk>::iterator;
+  /// The chunk to hand on next; the end after a while without one.
+  place find_ready() {
+    place found = chunks_.begin();
+    if (!is_next_ready()) {
+      const auto is_done = [](const chunk& c) { return c.job.ready(); };
+      found = shape_.is_ordered ? chunks_.end() : std::find_if(chunks_.begin(), chunks_.end(), is_done);
+    }
+    return found;
+  }
+
+  void take(place at) {
+    const chunk c = std::move(*at);
+    chunks_.erase(at);
+    items_out_ -= c.count;
+    job_handle::value_view value{};
+    try {
+      value = value_of(c);
+    } catch (const error& e) {
+      if (!items_.take_failure(c.first, c.count, e)) throw;
+      return;
+    }
     const auto run_time = c.job.run_time();
     look_ = std::clamp(run_time / 2, shortest_look, longest_look);
     rule_.on_done(c.count, c.bytes + value.size, run_time);
-    items_.unpack(value.data, value.size, c.count);
+    items_.unpack({c.first, c.count, value.data, value.size, &c.job});
   }
   static job_handle::value_view value_of(const chunk& c) {
     try {
@@ -127,25 +162,36 @@ class map_loop {
   }
 
   client_core& core_;
-  const call_code& code_;
+  const call_code code_;
   map_items& items_;
-  const job_options& how_;
+  const job_options how_;
   chunk_rule rule_;
+  const map_shape shape_;
   const std::optional<std::uint64_t> total_;
 
   std::deque<chunk> chunks_;  ///< under way, in the order of the range
   std::uint64_t next_item_ = 0;
+  std::uint64_t items_out_ = 0;  ///< of the chunks under way
   bool is_at_end_ = false;
   std::size_t waiting_ = 0;        ///< chunks that are done and wait for the oldest
   std::size_t waiting_bytes_ = 0;  ///< their arguments and results
   std::chrono::microseconds look_ = shortest_look;
 };
 
-}  // namespace
-
-void run_map(client_core& core, const call_code& code, map_items& items, const map_options& how) {
+map_run::map_run(client_core& core, const call_code& code, map_items& items, const map_options& how,
+                 const map_shape& shape) {
   ppclient::check(how.job);  // also where the range is empty
-  map_loop(core, code, items, how).run();
+  loop_ = std::make_unique<loop>(core, code, items, how, shape);
+}
+map_run::~map_run() = default;
+
+bool map_run::step() { return loop_->step(); }
+
+void run_map(client_core& core, const call_code& code, map_items& items, const map_options& how,
+             const map_shape& shape) {
+  map_run all(core, code, items, how, shape);
+  while (all.step()) {
+  }
 }
 
 }  // namespace pp::detail

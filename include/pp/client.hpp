@@ -13,9 +13,14 @@
 #include <utility>
 #include <vector>
 
+#include "pp/detail/algorithms.hpp"
 #include "pp/detail/callable.hpp"
+#include "pp/detail/imap.hpp"
 #include "pp/detail/job_draft.hpp"
 #include "pp/detail/map.hpp"
+#include "pp/detail/parallel.hpp"
+#include "pp/detail/reduce.hpp"
+#include "pp/detail/starmap.hpp"
 #include "pp/future.hpp"
 #include "pp/options.hpp"
 
@@ -133,8 +138,8 @@ class client {
   /// Blocks:   until every item is done.
   /// Throws:   pp::job_error of the first item in the order of the range that threw, whose text begins with the item's
   ///           number; of an item that killed its worker with those numbers it may be. pp::error for everything else that
-  ///           can become of a job, errc::bad_option for `how`; whatever the range or encoding an element throws. What was
-  ///           sent before is waited for.
+  ///           can become of a job, errc::bad_option for `how`; whatever the range or encoding an element throws. What is
+  ///           not done then is cancelled.
   /// Order:    of the results: the range's. None between calls; a call sees no change that another made to `f`.
   template <class F, class Range>
   auto map(F&& f, Range&& range, const map_options& how = {}) {
@@ -150,6 +155,81 @@ class client {
   requires(!std::is_same_v<std::remove_cvref_t<Out>, map_options>) auto map(F&& f, Range&& range, Out&& out,
                                                                             const map_options& how = {}) {
     return detail::map_to(*core_, static_cast<const std::decay_t<F>&>(f), range, std::forward<Out>(out), how);
+  }
+
+  // Relatives of map: functions, ranges, chunks, threads and errors as there, unless they say otherwise.
+
+  /// The same, but an error ends nothing: a std::vector<pp::outcome<R>>, one for each element in the order of the range. An
+  /// element whose function threw costs the others nothing; where a worker died or a limit was met, all elements of the
+  /// chunk have that error (map_options::chunk = 1 keeps them apart).
+  template <class F, class Range>
+  auto try_map(F&& f, Range&& range, const map_options& how = {}) {
+    return detail::try_map(*core_, static_cast<const std::decay_t<F>&>(f), range, how);
+  }
+
+  /// Hands results to `use(std::uint64_t number, R result)` as they come, on the caller's thread; `number` counts the
+  /// elements of the range from 0. Nothing is kept, so memory does not grow with the range. An exception of `use` ends it.
+  template <class F, class Range, class Use>
+  void map_unordered(F&& f, Range&& range, Use&& use, const map_options& how = {}) {
+    detail::map_unordered(*core_, static_cast<const std::decay_t<F>&>(f), range, use, how);
+  }
+
+  /// Calls `f` with every element; what it returns is not sent back.
+  template <class F, class Range>
+  void for_each(F&& f, Range&& range, const map_options& how = {}) {
+    detail::for_each(*core_, static_cast<const std::decay_t<F>&>(f), range, how);
+  }
+
+  /// A lazy input range of the results, in the order of `range`, which may be endless: at most `most` elements are sent and
+  /// not read yet. Work goes on only while it is read; giving it up cancels the rest. It uses a range given by name where
+  /// that is, keeps a temporary one, and must not outlive the client.
+  ///
+  /// Throws:   errc::bad_option here; everything else while it is read, after which it cannot be read further.
+  template <class F, class Range>
+  auto imap(F&& f, Range&& range, std::size_t most, const map_options& how = {}) {
+    return detail::imap<true>(*core_, static_cast<const std::decay_t<F>&>(f), std::forward<Range>(range), most, how);
+  }
+  /// The same with results as they come: a range of std::pair(std::uint64_t number, R result).
+  template <class F, class Range>
+  auto imap_unordered(F&& f, Range&& range, std::size_t most, const map_options& how = {}) {
+    return detail::imap<false>(*core_, static_cast<const std::decay_t<F>&>(f), std::forward<Range>(range), most, how);
+  }
+
+  /// The elements for which `predicate` returns true, copied in their order. The range is read twice.
+  template <class F, class Range>
+  auto filter(F&& predicate, Range&& range, const map_options& how = {}) {
+    return detail::filter(*core_, static_cast<const std::decay_t<F>&>(predicate), range, how);
+  }
+
+  /// map for a range of tuples or pairs: their parts are the arguments of `f`, a function object or captureless lambda.
+  template <class F, class Range>
+  auto starmap(F&& f, Range&& range, const map_options& how = {}) {
+    return detail::starmap(*core_, static_cast<const std::decay_t<F>&>(f), range, how);
+  }
+
+  /// op(op(init, first), second)… as a T, the type of `init`. `op(T, T)` must be associative; it need not be commutative,
+  /// since the order is kept. It runs on the nodes alone: in chunks, and then on what those gave, until one value is left.
+  template <class F, class Range, class T>
+  auto reduce(F&& op, Range&& range, T init, const map_options& how = {}) {
+    return detail::reduce(*core_, static_cast<const std::decay_t<F>&>(op), range, std::move(init), how);
+  }
+  /// The same over the results of `f`; only one value for each chunk travels back. One of `f` and `op` must be a function
+  /// object or lambda.
+  template <class F, class G, class Range, class T>
+  auto map_reduce(F&& f, G&& op, Range&& range, T init, const map_options& how = {}) {
+    return detail::checked_map_reduce(*core_, static_cast<const std::decay_t<F>&>(f),
+                                      static_cast<const std::decay_t<G>&>(op), range, std::move(init), how);
+  }
+
+  /// Runs different jobs at once and waits for all: parallel(f, pp::call(g, 1, 2)) gives std::tuple(f(), g(1, 2)), with
+  /// std::monostate for what returns nothing. The first error that is seen is thrown, and the other jobs are cancelled.
+  template <class... Calls>
+  auto parallel(Calls&&... calls) {
+    const auto one = [this](auto call) {
+      return detail::call_shape<decltype(call)>::submit(
+          call, [this](auto&& f, auto&&... args) { return submit(std::move(f), std::move(args)...); });
+    };
+    return detail::future_group{one(std::decay_t<Calls>(std::forward<Calls>(calls)))...}.take();
   }
 
   /// One call of `f` on every node that is ready now and fits `how` (this machine's own workers count as one): the node's

@@ -99,21 +99,29 @@ void run_chunk(byte_source& from, payload& out, Call&& call) {
   }
 }
 
-template <class Plain>
+/// What a chunk gives back, one class per form (others in chunk_forms.hpp): here, the result of every item.
+struct each_result {
+  template <class P, class R, class Call>
+  static void run(std::uintptr_t, byte_source& from, payload& out, Call&& call) {
+    run_chunk<P, R>(from, out, std::forward<Call>(call));
+  }
+};
+
+template <class Plain, class Form = each_result>
 class function_chunk;
-template <class R, class P>
-class function_chunk<R(P)> : public in_table<function_chunk<R(P)>> {
+template <class R, class P, class Form>
+class function_chunk<R(P), Form> : public in_table<function_chunk<R(P), Form>> {
  public:
   static void run(std::uintptr_t function, const std::uint8_t* in, std::size_t in_size, payload& out) {
     if (function < lowest_address) throw bad_arguments("pp: the call names no function");
     const auto address = reinterpret_cast<R (*)(P)>(function);
     byte_source from(in, in_size);
-    run_chunk<P, R>(from, out, [address](P&& item) -> R { return address(static_cast<P&&>(item)); });
+    Form::template run<P, R>(0, from, out, [address](P&& item) -> R { return address(static_cast<P&&>(item)); });
   }
 };
 
-template <class M, class Object>
-class member_chunk : public in_table<member_chunk<M, Object>> {
+template <class M, class Object, class Form = each_result>
+class member_chunk : public in_table<member_chunk<M, Object, Form>> {
   using signature = member_signature<M>;
   using passed = typename signature::template passed_object<Object>;
   using result = typename signature::result;
@@ -125,13 +133,13 @@ class member_chunk : public in_table<member_chunk<M, Object>> {
     std::int64_t adjustment = 0;
     with_bad_arguments([&] { from.get(&adjustment, sizeof adjustment); });
     const M member = put_together<M>(function, adjustment);
-    run_chunk<Object&, result>(
-        from, out, [member](Object& object) -> result { return std::invoke(member, static_cast<passed>(object)); });
+    Form::template run<Object&, result>(
+        0, from, out, [member](Object& object) -> result { return std::invoke(member, static_cast<passed>(object)); });
   }
 };
 
-template <class M, class Object>
-class data_member_chunk : public in_table<data_member_chunk<M, Object>> {
+template <class M, class Object, class Form = each_result>
+class data_member_chunk : public in_table<data_member_chunk<M, Object, Form>> {
   using value = typename data_member<M>::member;
   using owner = typename data_member<M>::object;
 
@@ -144,8 +152,9 @@ class data_member_chunk : public in_table<data_member_chunk<M, Object>> {
     if (offset < 0 || at + sizeof(value) > sizeof(owner) || at % alignof(value) != 0) {
       throw bad_arguments("pp: the call names no member of its object");
     }
-    run_chunk<Object&, const value&>(
-        from, out, [offset](Object& object) -> const value& { return std::invoke(std::bit_cast<M>(offset), object); });
+    Form::template run<Object&, const value&>(0, from, out, [offset](Object& object) -> const value& {
+      return std::invoke(std::bit_cast<M>(offset), object);
+    });
   }
 };
 
@@ -157,31 +166,46 @@ requires std::is_invocable_v<const F&, P&&>
 inline constexpr bool is_const_callable<F, P> =
     std::is_same_v<std::invoke_result_t<const F&, P&&>, std::invoke_result_t<typename passed_function<F>::type, P&&>>;
 
-template <class F, class P>
-class object_chunk : public in_table<object_chunk<F, P>> {
+template <class F, class P, class Form = each_result>
+class object_chunk : public in_table<object_chunk<F, P, Form>> {
   using passed = typename passed_function<F>::type;
   using result = std::invoke_result_t<passed, P&&>;
 
  public:
-  static void run(std::uintptr_t, const std::uint8_t* in, std::size_t in_size, payload& out) {
+  static void run(std::uintptr_t number, const std::uint8_t* in, std::size_t in_size, payload& out) {
     byte_source from(in, in_size);
     if constexpr (!has_state<F>) {
       F function = make_stateless<F>();
-      run_chunk<P, result>(from, out, [&function](P&& item) -> result {
+      Form::template run<P, result>(number, from, out, [&function](P&& item) -> result {
         return std::invoke(static_cast<passed>(function), static_cast<P&&>(item));
       });
     } else if constexpr (is_const_callable<F, P>) {
       slot<F> state;
       with_bad_arguments([&] { fill_part(from, state); });
       const F& function = state.value();
-      run_chunk<P, result>(from, out,
-                           [&function](P&& item) -> result { return std::invoke(function, static_cast<P&&>(item)); });
-    } else {
+      Form::template run<P, result>(
+          number, from, out, [&function](P&& item) -> result { return std::invoke(function, static_cast<P&&>(item)); });
+    } else if constexpr (std::is_same_v<Form, each_result>) {
       run_with_fresh_state(from, out);
+    } else {
+      run_form_with_fresh_state(number, from, out);
     }
   }
 
  private:
+  static void run_form_with_fresh_state(std::uintptr_t number, byte_source& from, payload& out) {
+    const byte_source state = from;
+    with_bad_arguments([&] {
+      slot<F> passed_over;
+      fill_part(from, passed_over);
+    });
+    Form::template run<P, std::decay_t<result>>(number, from, out, [&state](P&& item) -> std::decay_t<result> {
+      slot<F> own;
+      byte_source again = state;
+      fill_part(again, own);
+      return std::invoke(static_cast<passed>(own.value()), static_cast<P&&>(item));
+    });
+  }
   /// The call may change the state: each item gets it as it came.
   static void run_with_fresh_state(byte_source& from, payload& out) {
     const byte_source state = from;

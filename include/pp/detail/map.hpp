@@ -32,47 +32,47 @@ constexpr std::size_t count_parameters() {
 
 // One class per kind of callable: the parameter, and begin(), which appends what stands in front of a chunk.
 
-template <class F, class Element>
+template <class F, class Element, class Form = each_result>
 struct chunk_call {
   using parameter = typename only_parameter<typename object_parameters<F, Element>::type>::type;
   static call_code begin(const F& function, payload& into) {
     if constexpr (has_state<F>) encode<F>(into, function);
-    return {object_chunk<F, parameter>::address(), nullptr, 0};
+    return {object_chunk<F, parameter, Form>::address(), nullptr, 0};
   }
 };
 
-template <class F, class Element>
-requires function_signature<F>::value struct chunk_call<F, Element> {
+template <class F, class Element, class Form>
+requires function_signature<F>::value struct chunk_call<F, Element, Form> {
   using parameter = typename only_parameter<typename function_signature<F>::parameters>::type;
   static call_code begin(F function, payload&) {
     if (function == nullptr) throw_null_function();
-    return {function_chunk<typename function_signature<F>::plain>::address(), reinterpret_cast<const void*>(function),
-            0};
+    return {function_chunk<typename function_signature<F>::plain, Form>::address(),
+            reinterpret_cast<const void*>(function), 0};
   }
 };
 
-template <class F, class Element>
-requires member_signature<F>::value struct chunk_call<F, Element> {
+template <class F, class Element, class Form>
+requires member_signature<F>::value struct chunk_call<F, Element, Form> {
   using object = std::remove_cvref_t<Element>;
   using parameter = object&;
   static call_code begin(F member, payload& into) {
     if (member == nullptr) throw_null_function();
     const member_pointer_parts parts = take_apart(member);
     encode(into, parts.adjustment);
-    const thunk decoder = member_chunk<F, object>::address();
+    const thunk decoder = member_chunk<F, object, Form>::address();
     if (parts.is_virtual) return {decoder, nullptr, parts.target};
     return {decoder, reinterpret_cast<const void*>(parts.target), 0};
   }
 };
 
-template <class F, class Element>
-requires data_member<F>::value struct chunk_call<F, Element> {
+template <class F, class Element, class Form>
+requires data_member<F>::value struct chunk_call<F, Element, Form> {
   using object = std::remove_cvref_t<Element>;
   using parameter = object&;
   static call_code begin(F member, payload& into) {
     if (member == nullptr) throw_null_function();
     encode(into, std::bit_cast<std::int64_t>(member));
-    return {data_member_chunk<F, object>::address(), nullptr, 0};
+    return {data_member_chunk<F, object, Form>::address(), nullptr, 0};
   }
 };
 
@@ -104,30 +104,34 @@ requires(map_check<F, Range>::good) struct mapping<F, Range> {
   static constexpr bool good = call::good;
 };
 
-/// One map: its function, its range and its output.
-template <class F, class Range, class Output>
-class map_job final : public map_items {
-  using how = chunk_call<F, element_of<Range>>;
-  using result = typename mapping<F, Range>::result;
+/// The sending half of one map: its function and its range, whatever comes back.
+template <class F, class Range, class Form = each_result>
+class chunk_source : public map_items {
+  using how = chunk_call<F, element_of<Range>, Form>;
 
  public:
-  map_job(const F& function, Range& range, Output& output) : total_(count(range)), items_(range), output_(output) {
+  /// `least`: items in a chunk, the last one excepted, also where one fills it.
+  chunk_source(const F& function, Range& range, std::uint64_t least = 1)
+      : total_(count(range)), least_(least), items_(range) {
     code_ = how::begin(function, front_);
-    if (total_) output_.expect(*total_);
   }
   const call_code& code() const { return code_; }
 
   std::uint64_t pack(payload& into, std::uint64_t first, std::uint64_t most, std::size_t most_bytes) override {
     into.append(front_.data(), front_.size());
     chunk_head_writer head(into, first);
-    const std::uint64_t count = items_.pack(into, most, most_bytes);
+    std::uint64_t count = items_.pack(into, std::max(most, least_), most_bytes);
+    while (count != 0 && count < least_ && items_.pack(into, 1, most_bytes) != 0) ++count;
     head.close(count);
     return count;
   }
-  void unpack(const std::uint8_t* from, std::size_t size, std::uint64_t count) override {
-    unpack_results<result>(from, size, count, output_);
-  }
   std::optional<std::uint64_t> total() const override { return total_; }
+
+ protected:
+  ~chunk_source() = default;
+
+  payload front_;  ///< what stands before the head of every chunk
+  call_code code_;
 
  private:
   /// To be asked first: a range that can be read only once need not know its size after that has begun.
@@ -138,10 +142,23 @@ class map_job final : public map_items {
       return std::nullopt;
   }
 
-  payload front_;
-  call_code code_;
   std::optional<std::uint64_t> total_;
+  std::uint64_t least_;
   item_packer<typename how::parameter, Range> items_;
+};
+
+/// One map: its function, its range and its output.
+template <class F, class Range, class Output>
+class map_job final : public chunk_source<F, Range> {
+ public:
+  map_job(const F& function, Range& range, Output& output) : chunk_source<F, Range>(function, range), output_(output) {
+    if (const auto total = this->total()) output_.expect(*total);
+  }
+  void unpack(const chunk_result& from) override {
+    unpack_results<typename mapping<F, Range>::result>(from.data, from.size, from.count, output_);
+  }
+
+ private:
   Output& output_;
 };
 
