@@ -66,8 +66,8 @@ class [[nodiscard]] lazy_results {
     using iterator_concept = std::input_iterator_tag;
     iterator() = default;
     explicit iterator(job* from) : from_(from) {}
-    Value& operator*() const { return from_->front(); }
-    Value* operator->() const { return &from_->front(); }
+    Value& operator*() const { return static_cast<void>(from_->has_next()), from_->front(); }
+    Value* operator->() const { return &**this; }
     iterator& operator++() { return from_->pop(), *this; }
     void operator++(int) { from_->pop(); }
     friend bool operator==(const iterator& a, std::default_sentinel_t) { return !a.from_->has_next(); }
