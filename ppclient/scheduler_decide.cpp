@@ -207,7 +207,8 @@ void scheduler::copy_late(const std::function<bool(job_slot)>& is_late, std::vec
   for (const auto node : alive_) {
     auto id = nodes_[node].jobs.first;
     for (auto left = nodes_[node].slots; left > 0 && id != none; --left, id = jobs_[id].next) {
-      if (jobs_[id].is_copyable() && is_late(id)) late.push_back(id);
+      // One whose worker died somewhere already has its rules for where it goes next.
+      if (jobs_[id].is_copyable() && !jobs_[id].has_crashed && is_late(id)) late.push_back(id);
     }
   }
   for (std::size_t i = 0; i < late.size() && i < limit && may_copy(); ++i) {

@@ -1,4 +1,4 @@
-// The Mandelbrot set as a picture: its rows are the items of one map, and rows near the middle take a hundred times longer.
+// The Mandelbrot set as a picture, a band of rows for each job; bands near the middle take a hundred times longer.
 //
 // Usage: mandelbrot [FILE [WIDTH]]. Writes FILE (default mandelbrot.png), WIDTH (default 1200) pixels wide.
 #include <algorithm>
@@ -7,7 +7,6 @@
 #include <exception>
 #include <iostream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <pp/pp.hpp>
@@ -29,14 +28,13 @@ std::uint8_t shade(std::complex<double> c) {
   return 0;
 }
 
-using row = std::vector<std::uint8_t>;
-
-/// Row number `first` of a picture of that width; it shows -2.2 to 0.8 and, at two thirds of the width, -1 to 1.
-row row_of(const std::pair<unsigned, unsigned>& which) {
-  const auto [number, width] = which;
+/// Rows `first` to `end` of a picture of that width; it shows -2.2 to 0.8 and, at two thirds of the width, -1 to 1.
+std::vector<std::uint8_t> band(unsigned first, unsigned end, unsigned width) {
   const double step = 3.0 / width;
-  row pixels(width);
-  for (unsigned x = 0; x < width; ++x) pixels[x] = shade({-2.2 + x * step, 1.0 - number * step});
+  std::vector<std::uint8_t> pixels;
+  for (unsigned y = first; y < end; ++y) {
+    for (unsigned x = 0; x < width; ++x) pixels.push_back(shade({-2.2 + x * step, 1.0 - y * step}));
+  }
   return pixels;
 }
 
@@ -47,11 +45,18 @@ int main(int argc, char** argv) try {
   const std::string file = argc > 1 ? argv[1] : "mandelbrot.png";
   const auto width = argc > 2 ? static_cast<unsigned>(std::stoul(argv[2])) : 1200;
   picture out{width, width * 2 / 3, {}};
-  std::vector<std::pair<unsigned, unsigned>> rows;
-  for (unsigned y = 0; y < out.height; ++y) rows.emplace_back(y, width);
 
   pp::client client;
-  for (const auto& pixels : client.map(row_of, rows)) {
+  constexpr unsigned rows_a_job = 8;
+  std::vector<pp::future<std::vector<std::uint8_t>>> jobs;
+  for (unsigned y = 0; y < out.height; y += rows_a_job)
+    jobs.push_back(client.submit(band, y, std::min(y + rows_a_job, out.height), width));
+  {
+    const pp::progress bar(jobs, {.label = "mandelbrot"});
+    pp::wait(jobs);
+  }
+  for (auto& job : jobs) {
+    const auto pixels = job.get();
     out.pixels.insert(out.pixels.end(), pixels.begin(), pixels.end());
   }
   write_png(out, file);

@@ -48,6 +48,26 @@ TEST_F(Examples, ReverseMd5SaysWhenThereIsNone) {
   EXPECT_THAT(ran.out, HasSubstr("has not been found"));
 }
 
+TEST_F(Examples, CallbackAddsUpWhatComesIn) {
+  const auto n = c.start_node("node-a");
+  const auto ran = run_on_node("callback", {"1000000", "50"});
+  EXPECT_EQ(ran.end, (exit_state{0, 0})) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("sum of 1000000 terms: 0.69314668"));  // ln 2 - 1 / 2000000
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("job count"), HasSubstr("node-a")));
+}
+
+TEST_F(Examples, AsyncFunctionsGivesOrderedResultsAndOneError) {
+  const auto n = c.start_node("node-a");
+  const auto ran = run_on_node("async_functions");
+  EXPECT_EQ(ran.end, (exit_state{0, 0})) << ran.err;
+  EXPECT_EQ(ran.out,
+            "map: 0 1 4 9 16 25 36 49 64 81\n"
+            "filter: 1 3 5 7 9\n"
+            "reduce: 45\n"
+            "parallel: Hello, Node, 3.5\n"
+            "error: the disk is full\n");
+}
+
 TEST_F(Examples, AutoDiffSendsObjectsWithOperatorsBothWays) {
   const auto n = c.start_node("node-a");
   const auto ran = run_on_node("auto_diff", {"4"});

@@ -100,6 +100,7 @@ TEST(SetLocalWorkers, KeepsWhatRunsAndHoldsTheRestAtZero) {
   held_jobs jobs(c, client, 2);
   ASSERT_TRUE(wait_until([&] { return jobs.begun() == 1; }));
   client.set_local_workers(0);
+  ASSERT_TRUE(wait_until([&] { return client.stats().queued == 1; })) << "what had not begun comes back";
   jobs.let_go();
   ASSERT_TRUE(wait_until([&] { return client.stats().done == 1; }));
   EXPECT_EQ(jobs.begun(), 1);

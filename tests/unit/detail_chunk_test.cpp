@@ -90,7 +90,7 @@ void run_all(map_items& job, const call_code& code, std::uint64_t most, std::siz
     if (count == 0) break;
     ASSERT_LE(count, most);
     code.decoder(function, in.data(), in.size(), out);
-    job.unpack(out.data(), out.size(), count);
+    job.unpack({first, count, out.data(), out.size(), nullptr});
     first += count;
   }
 }
