@@ -134,6 +134,7 @@ class cluster final : private link_owner, private local_owner {
   void fail_unknown(std::uint32_t slot, const std::string& node, const std::string& reason);
   // health
   void note_result(std::uint32_t node, scheduler::outcome what);
+  void note_run_time(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us);
   void note_success(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us);
   void note_standing(std::uint32_t node);
   void end_quarantines();

@@ -1,7 +1,8 @@
 // How well nodes do with this client's jobs: their speed, jobs that are late, nodes that fail what others do.
 //
 // The rules are in run_times, quarantine and the scheduler; here they are brought together with time and with links.
-// What a result costs here is a few additions and, for a job of another kind than the one before, a look into a table.
+// What a result costs here is a few comparisons; for a job that ran long enough to tell something also some additions, and
+// if it is of another kind than the one before, a look into a table.
 #include <algorithm>
 
 #include "base/log.hpp"
@@ -39,10 +40,14 @@ void cluster::note_result(std::uint32_t node, scheduler::outcome what) {
   last_result_[node] = count_ms();
 }
 
-// Requires: the record still has its image.
-void cluster::note_success(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us) {
+void cluster::note_run_time(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us) {
   run_times_.note(kind_of(record), node, run_us);
   if (const unsigned speed = run_times_.news_of(node)) scheduler_.set_speed(node, speed);
+}
+
+// Requires: the record still has its image.
+void cluster::note_success(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us) {
+  if (run_us >= run_times::shortest_telling_us || scheduler_.has_copyable()) note_run_time(record, node, run_us);
   if (quarantine_.on_success(node)) note_standing(node);
   auto blamed = scheduler_.crashed_on(record.slot);
   if (blamed.empty()) return;

@@ -6,8 +6,6 @@
 namespace pp::ppclient {
 namespace {
 
-// Shorter jobs are mostly the cost of starting one.
-constexpr double shortest_telling_us = 100;
 constexpr std::uint32_t kind_memory = 64, node_memory = 32;
 constexpr std::uint32_t enough_for_limit = 3, enough_for_speed = 8;
 

@@ -15,6 +15,8 @@ namespace pp::ppclient {
 class run_times {
  public:
   using node_index = std::uint32_t;
+  /// Shorter jobs are mostly the cost of starting one, and tell nothing about a node's speed.
+  static constexpr std::uint32_t shortest_telling_us = 100;
   static constexpr std::uint64_t shortest_limit_us = 50'000;
 
   /// What runs alike: a number made of program and function.
