@@ -3,6 +3,7 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -45,6 +46,9 @@ constexpr std::uint32_t denied[] = {
     432,
     433,  // open_tree, move_mount, fsopen, fsconfig, fsmount, fspick
     442,  // mount_setattr
+    425,
+    426,
+    427,  // io_uring: its operations, sockets among them, pass no filter
     SYS_unshare,
     SYS_setns,
     SYS_open_by_handle_at,
@@ -109,6 +113,11 @@ std::vector<sock_filter> write_filter() {
   constexpr std::uint32_t nr_clone3 = 435;
   out.if_equal(nr_clone3, SECCOMP_RET_ERRNO | ENOSYS);
   for (const auto number : denied) out.if_equal(number, refuse);
+  // A socket with a path is reached from every network namespace, and behind it may be somebody who starts programs.
+  out.put({BPF_JMP | BPF_JEQ | BPF_K, 0, 4, SYS_socket});
+  out.put(load(offsetof(seccomp_data, args)));
+  out.if_equal(AF_UNIX, refuse);
+  out.put(answer(SECCOMP_RET_ALLOW));
   out.put({BPF_JMP | BPF_JEQ | BPF_K, 1, 0, SYS_clone});
   out.put(answer(SECCOMP_RET_ALLOW));
   out.put(load(offsetof(seccomp_data, args)));  // the low half, both architectures being little-endian

@@ -24,6 +24,12 @@ bool set_limit(const std::string& path, std::uint64_t value) {
   return write_to(path, value == 0 ? "max" : std::to_string(value));
 }
 
+/// Whether a node may have named it: "pp-" and as many hexadecimal digits as the name of this node has.
+bool is_name_like(const std::string& mine, const std::string& other) {
+  return other.size() == mine.size() && other.rfind("pp-", 0) == 0 &&
+         other.find_first_not_of("0123456789abcdef", 3) == std::string::npos;
+}
+
 /// "/user.slice/…" of the line "0::/user.slice/…".
 std::string path_in_hierarchy(const std::string& proc_cgroup) {
   std::ifstream file(proc_cgroup);
@@ -141,7 +147,7 @@ void cgroups::sweep() const {
   const code::descriptor directory(::open(own_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return;
   for (const auto& name : code::names_in(directory.get())) {
-    if (name.rfind("pp-", 0) != 0) continue;
+    if (!is_name_like(path_.substr(own_.size() + 1), name)) continue;
     const auto lock = locked(own_ + "/" + name);
     if (lock) end_whole(own_ + "/" + name);
   }

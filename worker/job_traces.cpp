@@ -56,10 +56,12 @@ void job_traces::restore_directory() {
   const bool is_there = directory_ && ::fstat(directory_.get(), &about) == 0 && about.st_nlink > 0;
   if (!is_there) return open_again();
   static_cast<void>(!::fchdir(directory_.get()));
-  if (is_same(about.st_mtim, changed_) && !is_recent(changed_)) return;
+  if (is_same(about.st_ctim, changed_) && !is_recent(changed_)) return;
+  // A job may have closed it to the next one; the time of the last change tells that too, and no job can set it.
+  if ((about.st_mode & 07777) != 0700) ::fchmod(directory_.get(), 0700);
   for (int i = 0; i < most_portions && empty_some(directory_.get(), portion) == removal::unfinished; ++i) {
   }
-  if (::fstat(directory_.get(), &about) == 0) changed_ = about.st_mtim;
+  if (::fstat(directory_.get(), &about) == 0) changed_ = about.st_ctim;
 }
 
 /// The job removed its own directory.

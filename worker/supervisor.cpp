@@ -67,8 +67,9 @@ net::awaitable<worker_end> supervisor::run() {
   std::optional<worker_end> failed;
   try {
     if (!was_asked_) start();
-  } catch (const std::system_error& e) {
-    failed = could_not_start(e);
+  } catch (const std::exception& e) {
+    // One that is there already is ended and waited for like any other.
+    process_ ? process_->signal_tree(SIGKILL) : void(failed = could_not_start(e));
   }
   if (!failed && !process_) failed = worker_end{.reason = "was not wanted any more", .was_asked = true};
   if (failed) {
@@ -219,10 +220,13 @@ void supervisor::on_broken(const std::string& reason) {
   tasks_.spawn("worker_kill", kill_after(time_to_exit));  // it usually is on its way out
 }
 
-worker_end supervisor::could_not_start(const std::system_error& e) const {
+worker_end supervisor::could_not_start(const std::exception& e) const {
   worker_end end;
   end.reason = e.what();
-  end.final = stands_for_every_start(e.code().value());
+  const auto* const known = dynamic_cast<const std::system_error*>(&e);
+  const bool is_of_system = known != nullptr && (known->code().category() == std::generic_category() ||
+                                                 known->code().category() == std::system_category());
+  end.final = is_of_system && stands_for_every_start(known->code().value());
   return end;
 }
 

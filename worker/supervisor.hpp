@@ -91,7 +91,7 @@ class supervisor final : private road_events {
   net::awaitable<void> remove_directory();
   oom_sample sample() const { return sample_oom(cgroup_ ? cgroup_->memory_events() : std::string()); }
   net::awaitable<void> kill_after(duration grace);
-  worker_end could_not_start(const std::system_error& e) const;
+  worker_end could_not_start(const std::exception& e) const;
   worker_end describe_end();
   std::string start_failure_text(const exit_state& how, const printed_text& printed) const;
 

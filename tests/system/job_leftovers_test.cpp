@@ -81,20 +81,23 @@ int hide_and_crash(const std::string& file) {
 struct surroundings_seen {
   std::string directory, temporary;
   std::size_t entries = 0;
+  unsigned mode = 0;
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(directory, temporary, entries);
+    archive(directory, temporary, entries, mode);
   }
 };
 surroundings_seen look_around() {
   const auto entries = std::distance(fs::directory_iterator("."), fs::directory_iterator());
-  return {fs::current_path(), std::getenv("TMPDIR"), static_cast<std::size_t>(entries)};
+  return {fs::current_path(), std::getenv("TMPDIR"), static_cast<std::size_t>(entries),
+          static_cast<unsigned>(fs::status(".").permissions())};
 }
 int litter() {
   fs::create_directories("a/b/c/d");
   std::ofstream("a/b/file") << "left";
   fs::create_symlink("/", "link");
   fs::permissions("a/b/c", fs::perms::none);
+  fs::permissions(".", fs::perms::owner_read);
   fs::current_path("/");
   return 1;
 }
@@ -191,6 +194,7 @@ TEST_P(JobDirectoryInUse, IsEmptyWhenAJobStartsAndIsItsTmpdir) {
       EXPECT_EQ(seen.directory, seen.temporary);
       EXPECT_EQ(fs::path(seen.directory).parent_path().parent_path(), fs::canonical(job_root(c)));
       EXPECT_EQ(seen.entries, 0U);
+      EXPECT_EQ(seen.mode, 0700U);
     }
     own.submit(litter).get();
   }

@@ -5,6 +5,7 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -51,6 +52,13 @@ std::uint32_t answer_to(std::uint32_t architecture, long number, std::uint64_t f
 TEST(CallFilter, AllowsWhatProgramsNeed) {
   for (const long number : {SYS_read, SYS_write, SYS_mmap, SYS_futex, SYS_execve, SYS_socket, SYS_kill, SYS_exit_group})
     EXPECT_EQ(answer_to(own, number), allowed) << number;
+}
+
+TEST(CallFilter, RefusesSocketsThatHavePathsAndWhatWouldMakeThemUnseen) {
+  EXPECT_EQ(answer_to(own, SYS_socket, AF_UNIX), refused);
+  EXPECT_EQ(answer_to(own, SYS_socket, AF_INET), allowed);
+  EXPECT_EQ(answer_to(own, SYS_socketpair, AF_UNIX), allowed) << "those two know each other already";
+  for (const long number : {425, 426, 427}) EXPECT_EQ(answer_to(own, number), refused) << "io_uring " << number;
 }
 
 TEST(CallFilter, RefusesWhatReachesOtherProcessesOrTheKernel) {

@@ -27,7 +27,7 @@ class Cgroup : public ::testing::Test {
   }
   void write(const std::string& name, const std::string& text) { test::write_file(directory_ / name, text); }
   fs::path own() const { return directory_ / "cg/v2/slice/own"; }
-  std::shared_ptr<cgroups> make() { return cgroups::make("b00t", status_, directory_.path()); }
+  std::shared_ptr<cgroups> make() { return cgroups::make("b007", status_, directory_.path()); }
 
   test::temporary_directory directory_;
   std::string status_;
@@ -37,10 +37,10 @@ TEST_F(Cgroup, LiesBelowTheNodesOwnAndGoesWithIt) {
   {
     const auto all = make();
     ASSERT_TRUE(all) << status_;
-    EXPECT_EQ(fs::path(all->path()), own() / "pp-b00t");
+    EXPECT_EQ(fs::path(all->path()), own() / "pp-b007");
     EXPECT_NE(status_.find("no controller is delegated"), std::string::npos) << status_;
   }
-  EXPECT_FALSE(fs::exists(own() / "pp-b00t"));
+  EXPECT_FALSE(fs::exists(own() / "pp-b007"));
 }
 
 TEST_F(Cgroup, SaysThatThereIsNone) {
@@ -58,11 +58,13 @@ TEST_F(Cgroup, SaysThatItMayNot) {
 TEST_F(Cgroup, SweepsDeadNodesAndSparesLivingOnes) {
   const auto living = make();
   fs::create_directories(own() / "pp-dead" / "1");
+  fs::create_directories(own() / "pp-data");
   std::string status;
-  const auto next = cgroups::make("next", status, directory_.path());
+  const auto next = cgroups::make("feed", status, directory_.path());
   ASSERT_TRUE(next) << status;
   EXPECT_FALSE(fs::exists(own() / "pp-dead"));
   EXPECT_TRUE(fs::exists(living->path()));
+  EXPECT_TRUE(fs::exists(own() / "pp-data")) << "somebody else's";
 }
 
 TEST(Oom, ReadsCountersByTheirWholeName) {
