@@ -44,8 +44,8 @@ std::string address_in(const std::string& ready_line) {
 }
 
 std::vector<std::string> node_arguments(int workers) {
-  return {PP_SERVER_PROGRAM,  "-p", "0",  "-w",          std::to_string(workers),
-          "--no-discovery", "-t", "60", "--log-level", "warn"};
+  return {PP_SERVER_PROGRAM, "-p", "0",  "-w",          std::to_string(workers),
+          "--no-discovery",  "-t", "60", "--log-level", "warn"};
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ struct config {
   std::uint64_t output_limit = 1ULL << 20U;  ///< bytes kept of each stream of a job
   unsigned restart_limit = 1000;
   std::chrono::seconds restart_window{3600};
-  std::chrono::seconds keep_warm{60};  ///< how long idle workers of a program without clients live
+  std::chrono::seconds keep_warm{60};                ///< how long idle workers of a program without clients live
   std::map<std::string, std::uint32_t> key_weights;  ///< by key name; 1 for those not here
   worker::road_kind road = worker::road_kind::automatic;
   std::chrono::microseconds spin{100};  ///< 0 = never look for work before sleeping

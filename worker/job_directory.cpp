@@ -121,17 +121,16 @@ bool job_directories::sweep_dead(const std::string& boot) {
 }
 
 void job_directories::take_mark() {
-  const auto name = boot_ + mark_ending;
-  for (int i = 0; i < 100; ++i) {
-    mark_.reset(::openat(root_.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!mark_) refuse(root_path_ / name, "cannot be made: " + std::generic_category().message(errno));
-    // Between the two calls a node that starts may have taken us for dead, and removed the file.
-    struct stat about;
-    if (::flock(mark_.get(), LOCK_EX | LOCK_NB) == 0 && ::fstat(mark_.get(), &about) == 0 && about.st_nlink == 1) break;
-    ::unlinkat(root_.get(), name.c_str(), 0);
-    mark_.reset();
+  // Locked before it has its name: a node that starts takes what is not locked for the mark of a dead one.
+  const auto name = boot_ + mark_ending, unlocked = "new-" + boot_;
+  mark_.reset(::openat(root_.get(), unlocked.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!mark_) refuse(root_path_ / unlocked, "cannot be made: " + std::generic_category().message(errno));
+  if (::flock(mark_.get(), LOCK_EX | LOCK_NB) != 0) {
+    ::unlinkat(root_.get(), unlocked.c_str(), 0);
+    refuse(root_path_ / name, "cannot be locked: name a directory on a local disk with --job-dir");
   }
-  if (!mark_) refuse(root_path_ / name, "cannot be locked: name a directory on a local disk with --job-dir");
+  if (::renameat(root_.get(), unlocked.c_str(), root_.get(), name.c_str()) != 0)
+    refuse(root_path_ / name, "cannot be made: " + std::generic_category().message(errno));
   const auto self = process_tree().look(::getpid());
   const auto text = std::to_string(::getpid()) + " " + std::to_string(self ? self->name.start : 0) + "\n";
   static_cast<void>(!::write(mark_.get(), text.data(), text.size()));  // for people; the lock is what counts

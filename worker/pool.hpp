@@ -76,10 +76,10 @@ struct pool_options {
   unsigned restart_limit = 1000;  ///< deaths of a program's workers within restart_window; one more makes it unfit
   duration restart_window = std::chrono::hours(1);
   duration keep_warm = std::chrono::seconds(60);  ///< idle workers of a program without clients live this long
-  std::uint64_t memory_limit = 0;                ///< bytes that a worker and its descendants may use, 0 = no limit
-  std::size_t output_limit = 2 * stream_part;    ///< bytes kept of each stream of a job, half of them at each end
-  duration spin = spin_budget::full_by_default;  ///< how long idle workers look for work before they sleep, 0 = not
-  launch_settings launch = {};                   ///< what workers may touch, and as whom
+  std::uint64_t memory_limit = 0;                 ///< bytes that a worker and its descendants may use, 0 = no limit
+  std::size_t output_limit = 2 * stream_part;     ///< bytes kept of each stream of a job, half of them at each end
+  duration spin = spin_budget::full_by_default;   ///< how long idle workers look for work before they sleep, 0 = not
+  launch_settings launch = {};                    ///< what workers may touch, and as whom
 };
 
 struct pool_counters {

@@ -48,6 +48,7 @@ net::awaitable<void> pool::impl::watch() {
 void pool::impl::look_at(worker_id w) {
   const auto running = decide.running_on(w);
   if (running.job == nothing || workers[w]->pid() <= 0) return;
+  workers[w]->note_oom_kills();
   const auto sequence = running.sequence;
   // What a worker uses before it claims the job is not the job's; but it must not pretend for ever.
   if (fate_of(w, sequence) != claim::claimed && now() < running.since + patience_with_claim) return;

@@ -16,6 +16,7 @@ namespace pp::worker {
 namespace {
 
 constexpr auto time_to_exit = std::chrono::milliseconds(200);  // between the end of its pipe and the end of a worker
+constexpr auto oom_look = std::chrono::seconds(1);
 constexpr std::size_t most_tail_text = 400;
 constexpr std::size_t removed_at_once = 256;  // entries of a job directory: some milliseconds
 
@@ -116,7 +117,8 @@ void supervisor::start() {
   const auto temporary = directory_ ? directory_->path() : std::string();
   mark_ = directory_ ? temporary : make_mark();
   make_cgroup(plan);
-  oom_before_ = sample();
+  oom_before_ = oom_recent_ = sample();
+  oom_noted_ = now();
   plan.directory = directory_ ? directory_->fd() : -1;
   const auto* user = options_.launch.user ? &*options_.launch.user : nullptr;
   const environment_plan environment{
@@ -178,6 +180,15 @@ net::awaitable<void> supervisor::remove_directory() {
 net::awaitable<void> supervisor::kill_after(duration grace) {
   co_await net::sleep_for(grace);
   process_->signal_tree(SIGKILL);
+}
+
+// Two samples, so that the older one is from before the kernel's kill even if that is noticed late.
+void supervisor::note_oom_kills() {
+  const auto age = now() - oom_noted_;
+  if (age < oom_look) return;
+  oom_noted_ = now();
+  oom_before_ = std::exchange(oom_recent_, sample());
+  if (age > 5 * oom_look) oom_before_ = oom_recent_;  // it was idle meanwhile
 }
 
 // Reads the page while it is written, which can give old words for new ones, but nothing worse.

@@ -64,6 +64,8 @@ class supervisor final : private road_events {
   /// 0 if there is no process.
   int pid() const { return process_ ? process_->pid() : 0; }
 
+  /// To be called while it has a job, as often as one likes: what the kernel kills for want of memory before is not it.
+  void note_oom_kills();
   /// What its running job has printed so far.
   printed_text peek() const;
   /// No more jobs: it ends by itself, or is killed after `grace`.
@@ -106,7 +108,8 @@ class supervisor final : private road_events {
   std::optional<process> process_;
   std::optional<job_directory> directory_;
   std::optional<worker_cgroup> cgroup_;
-  oom_sample oom_before_, oom_after_;
+  oom_sample oom_before_, oom_recent_, oom_after_;
+  time_point oom_noted_{};
   std::optional<std::uint64_t> memory_peak_;
   std::string mark_;  ///< of everything its jobs start
   code::descriptor out_read_, err_read_;
