@@ -1,7 +1,6 @@
 #include "ppclient/journal.hpp"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <array>
 #include <chrono>
@@ -9,6 +8,7 @@
 
 #include "base/log.hpp"
 #include "pp/error.hpp"
+#include "ppclient/blocked_signals.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -35,12 +35,8 @@ std::size_t journal::hash_of_key::operator()(const auth::digest& key) const noex
 
 journal::journal(const std::string& path) : file_(path) {
   file_.for_each_key([this](const auth::digest& key) { known_.insert(key); });
-  // The program's signal handlers run on its own threads.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const detail::blocked_signals during_start;
   writer_ = std::thread([this] { write_all(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 journal::~journal() { close(); }
