@@ -47,7 +47,10 @@ void cluster::note_run_time(const detail::job_record& record, std::uint32_t node
 
 // Requires: the record still has its image.
 void cluster::note_success(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us) {
-  if (run_us >= run_times::shortest_telling_us || scheduler_.has_copyable()) note_run_time(record, node, run_us);
+  // Short ones count only where being late is a question.
+  const auto* const how = record.how();
+  if (run_us >= run_times::shortest_telling_us || (how != nullptr && how->idempotent))
+    note_run_time(record, node, run_us);
   if (quarantine_.on_success(node)) note_standing(node);
   auto blamed = scheduler_.crashed_on(record.slot);
   if (blamed.empty()) return;
