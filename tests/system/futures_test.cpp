@@ -234,6 +234,7 @@ TEST_F(Futures, ACoroutineGoesOnWhereItIsTold) {
   ASSERT_TRUE(wait_until([&] { return loop.run_one_for(10ms), places.size() == 3; }));
   EXPECT_THAT(places, ::testing::Each(std::this_thread::get_id()));
   EXPECT_EQ(sum, 25 + 36 + 5);
+  client().close();  // its callback thread may still be leaving the loop's post()
 }
 
 TEST_F(Futures, WhatLeavesACoroutineIsReported) {
@@ -253,6 +254,7 @@ TEST_F(Futures, AnAsioCoroutineAwaitsJobsInItsOwnLoop) {
   });
   loop.run();  // ends by itself: nothing else keeps it
   EXPECT_EQ(value, 49);
+  client().close();  // as above
 }
 
 }  // namespace
