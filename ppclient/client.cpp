@@ -103,6 +103,7 @@ class client_core final : net::poller {
     records_->close();
     net::post(io_, [this] { closing_.spawn("close", close_all()); });
     thread_.join();
+    records_->assemblers()->finish();  // they look into the journal
     if (journal_) journal_->close();
     is_closed_ = true;
     records_->callbacks()->finish();
@@ -177,8 +178,23 @@ job_draft::~job_draft() {
 
 payload& job_draft::arguments() noexcept { return record_->data; }
 
+waiting_call& job_draft::waits() {
+  if (!waits_) waits_ = std::make_unique<waiting_call>();
+  return *waits_;
+}
+
+// The arguments are all known then: one part.
+void job_draft::wait_for(const std::vector<job_ref>& others) {
+  if (others.empty()) return;
+  const bool has_parts = waits_ != nullptr;
+  auto& inputs = waits().inputs;
+  for (const auto& job : others) inputs.push_back(job.awaited());
+  if (!has_parts) waits_->parts.push_back({0, record_->data.size(), 0, 0, false});
+}
+
 job_handle job_draft::submit(const call_code& code, const job_options& how) {
   if (auto terms = ppclient::make_terms(how, core_.settings().job)) record_->more().how = std::move(terms);
+  wait_for(how.after);
   return hand_over(code);
 }
 
@@ -192,6 +208,7 @@ job_handle job_draft::hand_over(const call_code& code) {
   record_->image = where.image;
   record_->decoder = where.decoder;
   record_->function = where.function;
+  if (waits_) return hand_over_waiting();
   if (auto* const kept = core_.journal()) {
     const byte_view arguments(record_->data.data(), record_->data.size());
     const auto key = kept->key_of(core_.images()[where.image].id(), where.decoder, where.function, arguments);
@@ -203,6 +220,21 @@ job_handle job_draft::hand_over(const call_code& code) {
     }
     record_->more().journal_key = std::make_unique<const auth::digest>(key);
   }
+  return send();
+}
+
+// Its name in the journal is that of its arguments, so it is looked for when they are known.
+job_handle job_draft::hand_over_waiting() {
+  auto& records = *core_.records();
+  records.check_inputs(*waits_);
+  if (waits_->assemble != nullptr || core_.journal() != nullptr) records.assemblers()->start();
+  auto held = std::make_shared<held_call>();
+  held->call = std::move(*waits_);
+  record_->more().held = std::move(held);
+  return send();
+}
+
+job_handle job_draft::send() {
   job_record* const record = std::exchange(record_, nullptr);
   core_.records()->submit(record);
   return job_handle(core_.records(), record);

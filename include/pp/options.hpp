@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "pp/job_ref.hpp"
+
 namespace pp {
 
 /// How many worker processes this machine contributes by itself: a number, or `automatic`.
@@ -84,6 +86,9 @@ struct job_options {
   /// refused. 60 KiB at most in all.
   std::map<std::string, std::string> environment = {};
   pp::output output = pp::output::usual;
+  /// Jobs that must have ended well before this one begins: client.submit({.after = {a, b}}, f), with a and b futures of the
+  /// same client. If one fails, this one fails with errc::dependency_failed. Not in options::job.
+  std::vector<job_ref> after = {};
 };
 
 struct options {
