@@ -68,7 +68,7 @@ TEST(Failover, ANodeKilledUnderLoadLosesNothing) {
 TEST(Failover, AStoppedNodeIsDeadAndComesBackWhenItGoesOn) {
   const cluster c;
   const auto a = c.start_node("node-a"), b = c.start_node("node-b");
-  pp::client client(c.client_options());
+  pp::client client(c.impatient_options());
   ASSERT_TRUE(has_nodes(client, 2));
   batch jobs(client, 400);
   jobs.wait_for_half();

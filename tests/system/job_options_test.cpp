@@ -346,7 +346,7 @@ TEST(JobAtMostOnce, FailsWithAnUnknownOutcomeWhenItsNodeIsKilled) {
 TEST(JobIdempotent, RunsElsewhereWhileItsNodeIsSilent) {
   const cluster c;
   const auto a = c.start_node("node-a", 1);
-  auto o = c.client_options();
+  auto o = c.impatient_options();
   o.dead_after = 60s;  // it is never taken for dead here
   pp::client client(o);
   ASSERT_TRUE(has_nodes(client, 1));
