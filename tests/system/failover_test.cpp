@@ -169,7 +169,7 @@ TEST(Failover, RestartingNodesOneAfterAnotherLosesNothing) {
 /// A client that reaches node-a only through a relay, and node-b directly.
 struct relayed {
   relayed() : a(c.start_node("node-a")), b(c.start_node("node-b")), wire(a->port()) {
-    auto options = c.client_options();
+    auto options = c.impatient_options();
     options.discovery = false;
     options.nodes = {wire.address(), b->address()};
     client = std::make_unique<pp::client>(options);
