@@ -6,10 +6,10 @@
 
 #include <pthread.h>
 
+#include "base/blocked_signals.hpp"
 #include "base/log.hpp"
 #include "net/loop.hpp"
 #include "pp/init.hpp"
-#include "ppclient/blocked_signals.hpp"
 #include "ppclient/client_wait.hpp"
 #include "ppclient/cluster.hpp"
 #include "ppclient/job_terms.hpp"

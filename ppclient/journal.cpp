@@ -6,9 +6,9 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/blocked_signals.hpp"
 #include "base/log.hpp"
 #include "pp/error.hpp"
-#include "ppclient/blocked_signals.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -35,7 +35,7 @@ std::size_t journal::hash_of_key::operator()(const auth::digest& key) const noex
 
 journal::journal(const std::string& path) : file_(path) {
   file_.for_each_key([this](const auth::digest& key) { known_.insert(key); });
-  const detail::blocked_signals during_start;
+  const blocked_signals during_start;
   writer_ = std::thread([this] { write_all(); });
 }
 
