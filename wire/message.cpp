@@ -315,4 +315,25 @@ result<drain> decode_drain(byte_view from) {
   return whole(in, drain{in.u32()});
 }
 
+void encode_lent(const lent& m, bytes& to) { writer(to).u16(m.workers); }
+
+result<lent> decode_lent(byte_view from) {
+  reader in(from);
+  return whole(in, lent{in.u16()});
+}
+
+void encode_check_in(const check_in& m, bytes& to) {
+  writer out(to);
+  out.u64(m.place);
+  out.text(m.why);
+}
+
+result<check_in> decode_check_in(byte_view from) {
+  reader in(from);
+  check_in m;
+  m.place = in.u64();
+  m.why = in.text();
+  return whole(in, std::move(m));
+}
+
 }  // namespace pp::wire
