@@ -220,7 +220,7 @@ void cluster::on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t
   if (verdict != scheduler::verdict::deliver) return;
   const auto worker = record->how() != nullptr ? record->how()->place.worker : nullptr;
   if (what == scheduler::outcome::not_started) {
-    if (worker->reason.empty()) worker->why = errc::shutting_down, worker->reason = "its node is being stopped";
+    if (worker->reason.empty()) worker->reason = "its node gave the job back";
     return fail_lost(record->slot, *worker);
   }
   if (code == 0 && record->how() != nullptr && record->how()->opens()) open_lease(*record, node);

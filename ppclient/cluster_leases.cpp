@@ -125,6 +125,9 @@ void cluster::fail_lost(std::uint32_t slot, const detail::checkout_state& worker
   const std::string why = is_lost ? "the worker that was checked out is lost: " + worker.reason +
                                         "; check out another one and begin anew what was to be done there"
                                   : "the worker was checked in before this job was submitted: check one out again";
+  job_report& about = record_of(slot)->more().report();
+  about.message = why;
+  about.starts = 0;
   fail(slot, is_lost ? worker.why : errc::closed, why);
 }
 

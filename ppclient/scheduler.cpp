@@ -39,7 +39,8 @@ std::vector<scheduler::job_slot> scheduler::members(const list& l) const {
 
 scheduler::node_index scheduler::on_node_ready(unsigned slots) {
   const auto index = static_cast<node_index>(nodes_.size());
-  nodes_.emplace_back().slots = nodes_[index].all_slots = slots;
+  node_entry& n = nodes_.emplace_back();
+  n.slots = n.all_slots = slots;
   alive_.push_back(index);
   return index;
 }

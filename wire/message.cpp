@@ -192,7 +192,7 @@ result<result_parts> decode_result(byte_view from) {
   m.head.flags = in.u8();
   m.head.code = in.u16();
   m.head.run_us = in.u32();
-  if (m.head.credit > 2 || (m.head.flags & ~result_head::flag_output) != 0) return malformed();
+  if (m.head.credit > result_head::no_credit || (m.head.flags & ~result_head::flag_output) != 0) return malformed();
   if ((m.head.flags & result_head::flag_output) != 0) m.printed = read_output(in);
   if (!in.ok()) return malformed();
   m.body = in.rest();

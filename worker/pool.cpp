@@ -137,8 +137,8 @@ void pool::impl::settle() {
   }
   follow_long_jobs();
   tell_lent();
+  tell_over();  // before what was meant for it comes back
   deliver();
-  tell_over();
   tell_waiters();
 }
 
@@ -159,6 +159,7 @@ void pool::impl::carry_out(const action& a) {
     // It may have ended by itself between the decision and now.
     case kind::stop: return workers[a.worker] ? workers[a.worker]->finish(options.kill_grace) : void();
     case kind::kill: return workers[a.worker] ? workers[a.worker]->kill() : void();
+    case kind::place_gone:
     case kind::not_started: return take_away(a, not_started_result());
     case kind::end_job: return workers[a.worker] ? workers[a.worker]->terminate(options.kill_grace) : void();
     case kind::timed_out:
@@ -172,7 +173,6 @@ void pool::impl::carry_out(const action& a) {
       unfits.push_back({a.owner, programs[a.group].what->id, decide.unfit_reason(a.group), std::move(unfit_jobs)});
       unfit_jobs.clear();
       return;
-    case kind::place_gone: return tell_gone(a);
     case kind::lease_over: return note_over(a);
     case kind::dropped: return release(a.job);
     case kind::forget_group:

@@ -79,7 +79,6 @@ struct pool::impl final : claims, supervisor::listener {
   void deliver();
   // Workers that are checked out (pool_leases.cpp).
   void note_over(const action& a);
-  void tell_gone(const action& a);
   void tell_lent();
   void tell_over();
   void follow_long_jobs();

@@ -10,12 +10,6 @@ void pool::impl::note_over(const action& a) {
   leases_over.push_back({a.owner, a.sequence, why});
 }
 
-void pool::impl::tell_gone(const action& a) {
-  std::string why = "the worker that was checked out is gone";
-  if (a.worker != nothing && !ends[a.worker].reason.empty()) why += ": it " + ends[a.worker].reason;
-  take_away(a, ended_result(errc::worker_crashed, why + "; this job had not begun", {}));
-}
-
 void pool::impl::tell_lent() {
   if (decide.lent() == lent) return;
   lent = decide.lent();
