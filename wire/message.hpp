@@ -13,7 +13,7 @@
 //                worker → node            the same, index 0
 //   SUBMIT       client → node → worker   u32 image index · u64 decoder · u64 function · u32 bytes of terms (0 = none) ·
 //                                         u8[16] job id · terms (wire/terms) · arguments
-//   RESULT       worker → node → client   u8 credit returned (0, 1, 2; 3: it used none) · u8 flags (bit 0: output follows) · u16 code
+//   RESULT       worker → node → client   u8 credit returned (0, 1, 2; 3: used none) · u8 flags (bit 0: output follows) · u16 code
 //                                         (0 = value, else errc or wire_code) · u32 run time µs ·
 //                                         [u32 out length · u32 err length · u64 out dropped · u64 err dropped · out · err] ·
 //                                         value bytes, or for code ≠ 0: u16 signal · u16 exit status · text type · text what ·

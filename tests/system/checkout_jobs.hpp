@@ -3,13 +3,13 @@
 
 #include <unistd.h>
 
-#include <chrono>
 #include <fstream>
 #include <stdexcept>
 #include <string>
-#include <thread>
 
 #include <pp/pp.hpp>
+
+#include "tests/support/wait.hpp"
 
 namespace pp::test {
 
@@ -19,8 +19,7 @@ struct running_number {
 };
 inline int count_up() { return ++worker_state<running_number>().value; }
 inline int wait_for_file(std::string path) {
-  for (int i = 0; i < 60000 && access(path.c_str(), F_OK) != 0; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_until([&] { return access(path.c_str(), F_OK) == 0; });
   return getpid();
 }
 inline int begin_and_wait(std::string began, std::string path) {
