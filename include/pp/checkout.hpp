@@ -70,13 +70,11 @@ class checked_out {
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto submit(F&& f, Args&&... args)
       -> future<detail::result_of<F, Args...>> {
-    return submit(job_options{}, std::forward<F>(f), std::forward<Args>(args)...);
+    return submit_with(job_options{}, std::forward<F>(f), std::forward<Args>(args)...);
   }
   template <class F, class... Args>
   auto submit(const job_options& how, F&& f, Args&&... args) -> future<detail::result_of<F, Args...>> {
-    detail::job_draft draft(core());
-    const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
-    return future<detail::result_of<F, Args...>>(draft.submit_inside(code, how, worker_));
+    return submit_with(how, std::forward<F>(f), std::forward<Args>(args)...);
   }
 
   /// Gives the worker back, at once for this caller: jobs that were submitted are done first, then others may have it. May
@@ -105,6 +103,12 @@ class checked_out {
   detail::client_core& core() const {
     if (!worker_) detail::throw_not_checked_out();
     return *core_;
+  }
+  template <class F, class... Args>
+  auto submit_with(const job_options& how, F&& f, Args&&... args) -> future<detail::result_of<F, Args...>> {
+    detail::job_draft draft(core());
+    const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
+    return future<detail::result_of<F, Args...>>(draft.submit_inside(code, how, worker_));
   }
   template <class T, class F, class... Args>
   auto submit_on_part(const F& f, const Args&... args) {
