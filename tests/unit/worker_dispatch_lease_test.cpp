@@ -155,6 +155,15 @@ TEST_F(DispatchLeases, EndWithTheirWorkerAndRepeatNothing) {
   EXPECT_EQ(lab.begin_all_and_count(b), 2U) << "as many workers as before";
 }
 
+TEST_F(DispatchLeases, JobWhoseResultDiedWithTheWorkerFailsToo) {
+  const auto mine = check_out(a, 7);
+  lab.submit(a, image, inside(1, 7));
+  lab.settle();
+  lab.workers[mine].pipe.front().state = claim::done;
+  lab.die(mine);
+  EXPECT_EQ(lab.outcome(a, 1), "crashed");
+}
+
 TEST_F(DispatchLeases, EndWithTheirOwner) {
   const auto idle = check_out(a, 7), busy = check_out(a, 8);
   lab.submit(a, image, inside(1, 8));
