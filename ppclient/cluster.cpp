@@ -162,6 +162,7 @@ void cluster::on_link_lost(link& from) {
   const auto had = scheduler_.jobs_on(from.node);
   scheduler_.on_node_lost(from.node, unknown);
   for (const auto slot : had) record_of(slot)->is_sent.store(scheduler_.is_in_flight(slot), std::memory_order_relaxed);
+  lose_leases_of(from, from.node);
   for (const auto slot : unknown) fail_unknown(slot, from.name(), from.reason());
   from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
   link_of_node_[from.node] = nullptr;

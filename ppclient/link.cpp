@@ -248,6 +248,8 @@ void link::on_message(const net::message& m) {
       return;
     }
     case wire::message_type::unsupported: on_unsupported(m); return;
+    case wire::message_type::lent: on_lent(m); return;
+    case wire::message_type::check_in: on_check_in(m); return;
     default: break;
   }
   bytes answer;

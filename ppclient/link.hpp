@@ -66,6 +66,10 @@ class link_owner {
   virtual void on_link_credit(link& from, std::int32_t change) = 0;
   virtual void on_link_result(link& from, const net::message& result) = 0;
   virtual void on_link_unfit(link& from, std::uint32_t image, const std::string& reason) = 0;
+  /// So many of the node's workers are checked out.
+  virtual void on_link_lent(link& from, unsigned workers) = 0;
+  /// The worker that this client has there under that name is gone.
+  virtual void on_link_lease_over(link& from, std::uint64_t name, const std::string& why) = 0;
   virtual void on_link_batch_end() = 0;
   virtual const code::image& image(std::uint32_t index) = 0;
   /// Found nodes are dialled with restraint (docs/security.md); the moment from which it is allowed.
@@ -99,6 +103,8 @@ class link final : private net::channel::handler {
   /// Requires: is_ready(). Sends the job, and before it the image if this channel has not seen it.
   void send_job(const detail::job_record& record, std::uint16_t attempt);
   void cancel(std::uint64_t job_id, std::uint16_t attempt, wire::cancel_reason why);
+  /// Gives back the worker that is checked out under that name, if it is; behind all jobs that were sent.
+  void check_in(std::uint64_t name);
   /// `done` gets the round trip time; nothing is called if the connection ends first.
   void ping(std::function<void(duration)> done);
   void query_stats(std::function<void(std::string)> done);
@@ -147,6 +153,8 @@ class link final : private net::channel::handler {
   void on_pong(const net::message& m);
   void on_need(const net::message& m);
   void on_unsupported(const net::message& m);
+  void on_lent(const net::message& m);
+  void on_check_in(const net::message& m);
   void answer_drain(const std::string& problem);
 
   net::awaitable<void> connect_once();

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_set>
 
 #include "auth/handshake.hpp"
 #include "net/channel.hpp"
@@ -75,6 +76,8 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) override;
   void on_unfit(const code::image_id& image, const std::string& reason,
                 const std::vector<std::uint64_t>& returned) override;
+  void on_lent(unsigned workers) override;
+  void on_lease_over(std::uint64_t place, const std::string& why) override;
   // The images.
   void send_need(const wire::need& m) override;
   void send_unfit(const wire::unfit& m) override;
@@ -90,11 +93,14 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_chunk(const net::message& m);
   void on_cancel(const net::message& m);
   void on_drain(const net::message& m);
+  void on_check_in(const net::message& m);
   void on_ping(const net::message& m);
   void on_goodbye(const net::message& m);
   void on_stats_query(const net::message& m);
   bool may_answer();
 
+  bool may_come(const net::message& m, const worker::pool_job& job);
+  std::uint8_t credit_for(std::uint64_t job);
   void send_welcome();
   void send_correction();
   void send_goodbye(errc why, const std::string& text);
@@ -111,6 +117,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   net::task_group tasks_;
   worker::pool::owner_id owner_ = 0;
   worker::credit_window credit_;
+  std::unordered_set<std::uint64_t> in_place_;  ///< jobs here that are for a checked-out worker and used no credit
   images images_;
   const time_point began_ = now();
   std::uint64_t jobs_done_ = 0, jobs_returned_ = 0;

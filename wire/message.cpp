@@ -192,7 +192,7 @@ result<result_parts> decode_result(byte_view from) {
   m.head.flags = in.u8();
   m.head.code = in.u16();
   m.head.run_us = in.u32();
-  if (m.head.credit > 2 || (m.head.flags & ~result_head::flag_output) != 0) return malformed();
+  if (m.head.credit > result_head::no_credit || (m.head.flags & ~result_head::flag_output) != 0) return malformed();
   if ((m.head.flags & result_head::flag_output) != 0) m.printed = read_output(in);
   if (!in.ok()) return malformed();
   m.body = in.rest();
@@ -313,6 +313,27 @@ void encode_drain(const drain& m, bytes& to) { writer(to).u32(m.limit_ms); }
 result<drain> decode_drain(byte_view from) {
   reader in(from);
   return whole(in, drain{in.u32()});
+}
+
+void encode_lent(const lent& m, bytes& to) { writer(to).u16(m.workers); }
+
+result<lent> decode_lent(byte_view from) {
+  reader in(from);
+  return whole(in, lent{in.u16()});
+}
+
+void encode_check_in(const check_in& m, bytes& to) {
+  writer out(to);
+  out.u64(m.place);
+  out.text(m.why);
+}
+
+result<check_in> decode_check_in(byte_view from) {
+  reader in(from);
+  check_in m;
+  m.place = in.u64();
+  m.why = in.text();
+  return whole(in, std::move(m));
 }
 
 }  // namespace pp::wire

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "pp/checkout.hpp"
 #include "pp/detail/algorithms.hpp"
 #include "pp/detail/callable.hpp"
 #include "pp/detail/imap.hpp"
@@ -245,6 +246,38 @@ class client {
     return broadcast(job_options{}, static_cast<const std::decay_t<F>&>(f), args...);
   }
 
+  /// The same on every worker of those nodes that is not checked out: as many jobs as there are, each in a different process,
+  /// in no order. A job waits until its worker has done what it has: for ever, if that never ends.
+  template <class F, class... Args>
+  auto broadcast(every_worker_t, const job_options& how, F&& f, const Args&... args)
+      -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+  template <class F, class... Args>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(every_worker_t all, F&& f,
+                                                                                const Args&... args) {
+    return broadcast(all, job_options{}, static_cast<const std::decay_t<F>&>(f), args...);
+  }
+
+  /// One worker for this caller alone, from any node, or where job_options::node, nodes and isolation allow; priority counts
+  /// too, nothing else does. Callers of one client who ask for the same get theirs in the order in which they asked, clients
+  /// in turns.
+  ///
+  /// Threads: any, concurrently.
+  /// Blocks:  until a worker has nothing to do, at most for `limit`.
+  /// Throws:  pp::error(errc::overloaded) when that has passed; errc::no_nodes and others as a job that cannot run.
+  checked_out checkout(const job_options& how, std::chrono::milliseconds limit) {
+    return checked_out::take(*core_, how, limit);
+  }
+  checked_out checkout(std::chrono::milliseconds limit) { return checkout({}, limit); }
+
+  /// Lays the elements of `range` in workers that are checked out for it, in as many parts; 0 = all that there are now and
+  /// that are not checked out. T is the range's value type.
+  ///
+  /// Blocks:  until that many workers have nothing to do, at most for `limit`; two that want all of them hinder each other
+  ///          until then.
+  /// Throws:  as checkout(); nothing is kept then.
+  template <class Range>
+  auto scatter(const Range& range, std::size_t workers = 0, std::chrono::milliseconds limit = std::chrono::seconds(60));
+
   /// Changes options::local while jobs run. More: jobs that wait begin there at once. Fewer, or 0: what runs ends first,
   /// and what had not begun goes to other nodes, or waits for some. Any thread.
   /// Throws: pp::error(errc::bad_option) below 0 or above 4096, errc::closed after close().
@@ -279,6 +312,8 @@ class client {
  private:
   /// Name, and what job_options::node takes.
   std::vector<std::pair<std::string, std::string>> ready_places(const job_options& how) const;
+  /// The same, each place once for each of its workers.
+  std::vector<std::pair<std::string, std::string>> ready_workers(const job_options& how) const;
 
   std::unique_ptr<detail::client_core> core_;
 };
@@ -326,3 +361,5 @@ auto client::broadcast(const job_options& how, F&& f, const Args&... args)
 }
 
 }  // namespace pp
+
+#include "pp/detail/every_worker.hpp"

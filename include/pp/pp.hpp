@@ -1,6 +1,7 @@
 /// Everything, for people in a hurry.
 #pragma once
 
+#include "pp/checkout.hpp"
 #include "pp/client.hpp"
 #include "pp/error.hpp"
 #include "pp/future.hpp"
