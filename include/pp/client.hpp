@@ -291,6 +291,7 @@ class client {
 };
 
 /// A function bound once to a client and settings, to be called like submit() with its arguments alone:
+///
 ///   pp::function twice(client, +[](int n) { return 2 * n; }, {.timeout = 5s});   // pp::function<int(int)>
 ///   pp::future<int> four = twice.submit(2);
 /// Copies are cheap. The client must outlive it. Threads: any, concurrently. Throws: as client::submit() and map().

@@ -63,8 +63,8 @@ TEST_P(Documents, SnippetsPrintWhatTheySay) {
   const auto& s = GetParam();
   ASSERT_GT(s.runs, 0U) << "no ```text block says what " << s.name << " prints";
   for (unsigned i = 1; i <= s.runs; ++i) {
-    const auto expected = read_file(std::string(PP_SNIPPETS) + "/" + s.document + "/" + s.name + "." +
-                                    std::to_string(i) + ".out");
+    const auto expected =
+        read_file(std::string(PP_SNIPPETS) + "/" + s.document + "/" + s.name + "." + std::to_string(i) + ".out");
     const auto ran = run();
     EXPECT_EQ(ran.end, (exit_state{0, 0})) << ran.err;
     EXPECT_TRUE(matches(ran.out, expected)) << "run " << i << " printed\n"
