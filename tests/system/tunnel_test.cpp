@@ -21,6 +21,13 @@ int twice(int n) { return 2 * n; }
 /// The far machine: `c` is its world, of which only the relay's port leads out.
 class Tunnel : public ::testing::Test {
  protected:
+  static node::parameters unseen() {
+    node::parameters p;
+    p.name = "far";
+    p.workers = 4;
+    p.extra = {"--no-discovery", "-i", "lo"};
+    return p;
+  }
   pp::options here() const {
     auto o = c.client_options();
     o.discovery = false;
@@ -29,7 +36,7 @@ class Tunnel : public ::testing::Test {
   }
 
   cluster c;
-  std::unique_ptr<node> far = c.start_node({.name = "far", .workers = 4, .extra = {"--no-discovery", "-i", "lo"}});
+  std::unique_ptr<node> far = c.start_node(unseen());
   relay tunnel{far->port()};
 };
 
@@ -55,12 +62,13 @@ TEST_F(Tunnel, NeedsNothingButTheKeyFileAndThePort) {
 
 TEST_F(Tunnel, IsTheOnlyWayToThatNode) {
   EXPECT_THAT(far->address(), HasSubstr("127.0.0.1:"));
-  EXPECT_FALSE(is_port_bound("udp", c.discovery_port())) << "it does not listen for questions";
+  const auto near = c.start_node("near");
   auto o = here();
   o.discovery = true;
   pp::client client(o);
-  ASSERT_TRUE(has_nodes(client, 1));
-  EXPECT_EQ(client.nodes().size(), 1U) << "it is not found beside that";
+  ASSERT_TRUE(has_nodes(client, 2));
+  EXPECT_EQ(client.nodes().size(), 2U) << "the one that was found, and the one that was named";
+  EXPECT_EQ(find_node(client, "near").address, near->address());
   EXPECT_EQ(find_node(client, "far").address, tunnel.address());
 }
 
