@@ -29,7 +29,7 @@ namespace pp {
 
 /// One node as the client sees it. Local workers are the node "local".
 struct node_info {
-  std::string name;
+  std::string name;      ///< its --name, by default that of its host
   std::string id;        ///< 32 hexadecimal digits; empty for "local"
   std::string address;   ///< host:port, empty for "local"
   std::string state;     ///< found, connecting, ready, suspect, draining, lost, refused, unfit,
@@ -37,21 +37,26 @@ struct node_info {
   std::string reason;    ///< why it is not used, in words; empty if it is
   std::string version;   ///< of its pp; empty until connected
   std::string platform;  ///< "Linux 6.1.0 x86_64, glibc 2.36"; empty until connected
-  pp::isolation isolation = pp::isolation::none;     ///< how well it keeps jobs apart
-  unsigned slots = 0;                                ///< workers it runs at once
-  unsigned free = 0;                                 ///< of these, without a job of anybody
-  unsigned in_flight = 0;                            ///< jobs of this client there now
-  std::uint64_t jobs_done = 0;                       ///< results of this client's jobs that came from it
-  std::uint64_t jobs_rescheduled = 0;                ///< jobs taken elsewhere because it was lost, drained or unfit
-  std::chrono::microseconds run_time{0};             ///< how long those ran there, in all
-  std::uint64_t code_bytes_sent = 0;                 ///< of this program; 0 when the node had it already
-  std::uint64_t bytes_sent = 0, bytes_received = 0;  ///< on the connections to it, before encryption
+  pp::isolation isolation = pp::isolation::none;  ///< how well it keeps jobs apart
+  unsigned slots = 0;                             ///< workers it runs at once
+  unsigned free = 0;                              ///< of these, without a job of anybody
+  unsigned in_flight = 0;                         ///< jobs of this client there now
+  std::uint64_t jobs_done = 0;                    ///< results of this client's jobs that came from it
+  std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit
+  std::chrono::microseconds run_time{0};          ///< how long those ran there, in all
+  std::uint64_t code_bytes_sent = 0;              ///< of this program; 0 when the node had it already
+  std::uint64_t bytes_sent = 0;                   ///< on the connections to it, before encryption
+  std::uint64_t bytes_received = 0;               ///< likewise
   double speed = 1;  ///< of its workers with this client's jobs: 1 = as the mean of all nodes, 2 = in half the time
 };
 
+/// What a client did so far, in numbers that only grow, but for `queued` and `in_flight`.
 struct client_stats {
-  std::uint64_t submitted = 0, done = 0, failed = 0;  ///< done counts values, failed errors
-  std::uint64_t queued = 0, in_flight = 0;
+  std::uint64_t submitted = 0;      ///< jobs in all; a chunk of a map is one
+  std::uint64_t done = 0;           ///< of these, with a value
+  std::uint64_t failed = 0;         ///< of these, with an error
+  std::uint64_t queued = 0;         ///< now with no node
+  std::uint64_t in_flight = 0;      ///< now with a node
   std::uint64_t rescheduled = 0;    ///< jobs sent again because a node was lost, drained or unfit
   std::uint64_t retried = 0;        ///< jobs sent again because a worker died
   std::uint64_t stale_results = 0;  ///< late results that were dropped
@@ -61,30 +66,31 @@ struct client_stats {
   std::uint64_t journal_errors = 0;      ///< results that could not be kept in it
   std::uint64_t callback_errors = 0;     ///< exceptions that callbacks threw
   std::chrono::microseconds elapsed{0};  ///< since the client was made
-  std::vector<node_info> nodes;
+  std::vector<node_info> nodes;          ///< as client::nodes()
 };
 
 /// What looking for nodes did, for the moment when nothing is found.
 struct discovery_report {
-  bool enabled = false;
+  bool enabled = false;                 ///< options::discovery
   std::string key_id;                   ///< 16 hexadecimal digits; empty without a keyring
   std::string keyring;                  ///< where the key came from
   std::vector<std::string> interfaces;  ///< "lo (127.255.255.255)", …
-  std::uint16_t port = 0;
-  std::uint64_t datagrams = 0;       ///< received in all
-  std::uint64_t other_key = 0;       ///< from nodes with another key
-  std::uint64_t rejected = 0;        ///< malformed, forged or replayed
-  std::vector<std::string> remarks;  ///< clock warnings, ports that could not be bound, …
+  std::uint16_t port = 0;               ///< UDP, options::discovery_port
+  std::uint64_t datagrams = 0;          ///< received in all
+  std::uint64_t other_key = 0;          ///< from nodes with another key
+  std::uint64_t rejected = 0;           ///< malformed, forged or replayed
+  std::vector<std::string> remarks;     ///< clock warnings, ports that could not be bound, …
   /// All of it in lines for a person.
   std::string text() const;
 };
 
+/// Where jobs are given in; see the top of this file. One for each program is usual, and enough.
 class client {
  public:
   /// Starts looking for nodes at once. Throws: pp::error(errc::not_initialised) if pp::init was not called in this
   /// program, errc::bad_option with the option's name, errc::refused if a named keyring cannot be used.
   client() : client(options{}) {}
-  explicit client(const options& o);
+  explicit client(const options& o);  ///< The same with settings of its own.
   /// close().
   ~client();
   client(const client&) = delete;
@@ -124,9 +130,9 @@ class client {
   /// Blocks until no job of this client, or with this job_options::group, is unfinished and all callbacks about them have
   /// run. Jobs that callbacks or others submit meanwhile are waited for too. With a limit: false if that passed first.
   void wait();
-  bool wait(std::chrono::milliseconds limit);
-  void wait(const std::string& group);
-  bool wait(const std::string& group, std::chrono::milliseconds limit);
+  bool wait(std::chrono::milliseconds limit);                            ///< The same with a limit.
+  void wait(const std::string& group);                                   ///< The same for a group.
+  bool wait(const std::string& group, std::chrono::milliseconds limit);  ///< The same for a group, with a limit.
 
   /// Calls `f` with every element of `range` on all nodes and waits for the results, in the order of the range.
   ///
@@ -241,6 +247,7 @@ class client {
   template <class F, class... Args>
   auto broadcast(const job_options& how, F&& f, const Args&... args)
       -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+  /// The same with the settings of options::job.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(F&& f, const Args&... args) {
     return broadcast(job_options{}, static_cast<const std::decay_t<F>&>(f), args...);
@@ -290,10 +297,10 @@ class client {
 
   /// Every node known now, "local" first if there are local workers.
   std::vector<node_info> nodes() const;
-  client_stats stats() const;
+  client_stats stats() const;  ///< What became of its jobs so far.
   /// The nodes' part of stats() as a table in the form of Parallel Python. A map's chunk counts as one job.
   void print_stats(std::ostream& to = std::cout) const;
-  discovery_report discovery() const;
+  discovery_report discovery() const;  ///< What looking for nodes did so far.
 
   /// One round trip to a node given as its name, id or address. Throws pp::error(errc::no_nodes) if it is not known or
   /// does not answer within `limit`.
@@ -319,17 +326,20 @@ class client {
 };
 
 /// A function bound once to a client and settings, to be called like submit() with its arguments alone:
+///
 ///   pp::function twice(client, +[](int n) { return 2 * n; }, {.timeout = 5s});   // pp::function<int(int)>
 ///   pp::future<int> four = twice.submit(2);
 /// Copies are cheap. The client must outlive it. Threads: any, concurrently. Throws: as client::submit() and map().
 template <class Signature>
 class function;
+/// Every function has this form.
 template <class R, class... Args>
 class function<R(Args...)> {
  public:
   /// Throws: nothing; settings out of their range and a null pointer are told by submit() and map().
   function(client& where, R (*f)(Args...), job_options how = {}) : client_(&where), f_(f), how_(std::move(how)) {}
 
+  /// As client::submit(); the arguments are converted to Args.
   template <class... Given>
   auto submit(Given&&... args) const {
     return client_->submit(how_, f_, std::forward<Given>(args)...);
@@ -345,6 +355,7 @@ class function<R(Args...)> {
   R (*f_)(Args...);
   job_options how_;
 };
+/// So that its signature need not be written out.
 template <class R, class... Args>
 function(client&, R (*)(Args...), job_options = {}) -> function<R(Args...)>;
 

@@ -16,12 +16,14 @@ namespace pp {
 
 /// How many worker processes this machine contributes by itself: a number, or `automatic`.
 struct local_workers {
-  static constexpr int automatic_value = -1;
+  static constexpr int automatic_value = -1;  ///< what `count` is for automatic()
+  /// A number, 0 for none. Range 0..4096.
   constexpr local_workers(int n) : count(n) {}  // NOLINT(google-explicit-constructor): options.local_workers = 4
   /// All effective CPUs, unless a node on this host has announced itself: then 0.
   static constexpr local_workers automatic() { return {automatic_value}; }
+  /// True if the number is to be found out.
   constexpr bool is_automatic() const { return count == automatic_value; }
-  int count;
+  int count;  ///< of processes, or automatic_value
 };
 
 /// What becomes of what a job prints.
@@ -83,9 +85,11 @@ struct job_options {
   /// Variables that the job sees beside its worker's; gone when it has ended. Names that begin with PP_ or LD_ are
   /// refused. 60 KiB at most in all.
   std::map<std::string, std::string> environment = {};
+  /// What becomes of what it prints: to be repeated here, kept, or dropped.
   pp::output output = pp::output::usual;
 };
 
+/// Every setting of one client. Values outside their range throw pp::error(errc::bad_option) from its constructor.
 struct options {
   /// Worker processes on this machine: automatic, a number, or 0 = nodes only. Range 0..4096. $PP_LOCAL_WORKERS.
   pp::local_workers local = pp::local_workers::automatic();

@@ -1,4 +1,6 @@
 /// Everything, for people in a hurry.
+///
+/// Not pp/asio.hpp: that one needs Boost.
 #pragma once
 
 #include "pp/checkout.hpp"
