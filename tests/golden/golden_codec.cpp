@@ -152,6 +152,14 @@ void tell_cancel(const wire::cancel& m, fields& f) { f("why", static_cast<int>(m
 void tell_ping(const wire::ping& m, fields& f) { f("token", m.token); }
 void tell_goodbye(const wire::goodbye& m, fields& f) { f("reason", m.reason)("drain_ms", m.drain_ms)("text", m.text); }
 void tell_drain(const wire::drain& m, fields& f) { f("limit_ms", m.limit_ms); }
+void tell_have(const wire::have& m, fields& f) { f("content", m.content); }
+void tell_fetch_from(const wire::fetch_from& m, fields& f) {
+  bytes holders;
+  wire::encode_fetch_from(m, holders);
+  holders.erase(holders.begin(), holders.begin() + 34);
+  f("content", m.content)("length", m.holders.size() * wire::holder::size)("holders", holders);
+}
+void tell_fetch(const wire::fetch& m, fields& f) { f("number", m.number)("content", m.content); }
 void tell_unsupported(const wire::unsupported& m, fields& f) { f("type", m.type); }
 
 /// Texts each ended by a 0 byte, as one hexadecimal string.
@@ -278,6 +286,9 @@ const std::map<std::string, codec>& codecs() {
       {"STATS", stats},
       {"READY", nothing},
       {"DRAIN", plain(wire::decode_drain, wire::encode_drain, tell_drain)},
+      {"HAVE", plain(wire::decode_have, wire::encode_have, tell_have)},
+      {"FETCH_FROM", plain(wire::decode_fetch_from, wire::encode_fetch_from, tell_fetch_from)},
+      {"FETCH", plain(wire::decode_fetch, wire::encode_fetch, tell_fetch)},
       {"MANIFEST", manifest},
   };
   return all;
