@@ -70,8 +70,7 @@ void sources::on_sent(node to, const wire::content_id& content) {
 
 bool sources::is_client_sending() const {
   return std::any_of(contents_.begin(), contents_.end(), [](const auto& c) {
-    return std::any_of(c.second.begin(), c.second.end(),
-                       [](const auto& s) { return s.second.is == state::sending; });
+    return std::any_of(c.second.begin(), c.second.end(), [](const auto& s) { return s.second.is == state::sending; });
   });
 }
 
@@ -115,8 +114,10 @@ sources::decision sources::from_holders(node to, const standings& all, bool& is_
     if (n == to || s.is != state::has || !can_reach(own, nodes_.at(n).at)) continue;
     const candidate c{!is_near(own, nodes_.at(n).at), fetches_from(n), nodes_.at(n).at};
     if (c.is_far && !takes_far) continue;
-    if (c.load >= most_per_holder) is_worth_waiting = is_worth_waiting || !c.is_far;
-    else found.push_back(c);
+    if (c.load >= most_per_holder)
+      is_worth_waiting = is_worth_waiting || !c.is_far;
+    else
+      found.push_back(c);
   }
   if (found.empty()) return {};
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
@@ -130,7 +131,8 @@ sources::decision sources::from_holders(node to, const standings& all, bool& is_
 bool sources::will_come_near(node to, const standings& all) const {
   const auto& own = nodes_.at(to).at;
   return std::any_of(all.begin(), all.end(), [&](const auto& s) {
-    const bool is_coming = s.second.is == state::sending || s.second.is == state::sent || s.second.is == state::fetching;
+    const bool is_coming =
+        s.second.is == state::sending || s.second.is == state::sent || s.second.is == state::fetching;
     const auto& other = nodes_.at(s.first);
     return is_coming && s.first != to && other.takes_part && is_near(own, other.at) && can_reach(own, other.at);
   });

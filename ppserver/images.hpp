@@ -81,7 +81,7 @@ class images {
     std::uint64_t size = 0;
     std::uint32_t asked_by = 0;  ///< the image whose NEED named it: only that one's CHUNKs count
     std::unique_ptr<code::store::incoming> stream;
-    std::uint64_t fetch = 0;  ///< number of the fetch from another node that is under way, 0 = none
+    std::uint64_t fetch = 0;   ///< number of the fetch from another node that is under way, 0 = none
     bool was_fetched = false;  ///< in vain: it is the client's to send
   };
 

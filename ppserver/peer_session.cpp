@@ -54,13 +54,16 @@ void peer_session::on_message(const net::message& m) {
   if (!refusal_.empty()) return;
   switch (m.head.type) {
     case message_type::ping:
-      if (!channel_.is_full()) channel_.send(message_type::pong, 0, 0, m.view.first(std::min<std::size_t>(8, m.view.size())));
+      if (!channel_.is_full())
+        channel_.send(message_type::pong, 0, 0, m.view.first(std::min<std::size_t>(8, m.view.size())));
       return;
     case message_type::goodbye: channel_.close(); return;
     case message_type::fetch: {
       const auto order = wire::decode_fetch(m.view);
-      if (order && !order_) order_ = *order;
-      else refusal_ = order ? "a second FETCH" : "malformed FETCH";
+      if (order && !order_)
+        order_ = *order;
+      else
+        refusal_ = order ? "a second FETCH" : "malformed FETCH";
       break;
     }
     default: refusal_ = "another node may only ask for content"; break;
