@@ -109,7 +109,7 @@ TEST(PeerTransfer, AHolderThatDiesInTheMiddleIsReplacedByTheClient) {
   const auto b = c.start_node("node-b", 1);
   ASSERT_TRUE(has_nodes(client, 2));
   auto job = client.submit({.node = "node-b"}, twice, 4);
-  EXPECT_TRUE(b->log().empty() || wait_until([&] { return b->log().find("not_fetched") != std::string::npos; }));
+  EXPECT_TRUE(wait_until([&] { return b->log().find("not_fetched") != std::string::npos; })) << b->log();
   a->kill();
   EXPECT_EQ(job.get(), 8);
   EXPECT_GT(sent_to(client, "node-b"), next_to_nothing);
