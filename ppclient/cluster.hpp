@@ -86,6 +86,7 @@ class cluster final : private link_owner, private local_owner {
   void on_link_lent(link& from, unsigned workers) override;
   void on_link_lease_over(link& from, std::uint64_t name, const std::string& why) override;
   void on_link_batch_end() override;
+  void on_contents_changed() override;
   const code::image& image(std::uint32_t index) override { return images_[index]; }
   time_point may_dial_at(link& from) override;
   bool may_dial(link& from) override;
@@ -184,6 +185,7 @@ class cluster final : private link_owner, private local_owner {
   journal* const journal_;
   net::task_group tasks_;
   net::tls_context tls_;
+  sources contents_;
   link_context link_context_;
   post_mortem post_mortem_;
   scheduler scheduler_;

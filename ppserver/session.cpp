@@ -142,6 +142,7 @@ void session::dispatch(const net::message& m) {
     case message_type::submit: return on_submit(m);
     case message_type::image: return on_image(m);
     case message_type::chunk: return on_chunk(m);
+    case message_type::fetch_from: return on_fetch_from(m);
     case message_type::cancel: return on_cancel(m);
     case message_type::drain: return on_drain(m);
     case message_type::check_in: return on_check_in(m);
@@ -167,6 +168,7 @@ void session::check_role(message_type type) const {
     case message_type::image:
     case message_type::chunk:
     case message_type::check_in:
+    case message_type::fetch_from:
     case message_type::cancel: refuse("a client that only observes may not send jobs");
     default: return;
   }

@@ -18,6 +18,7 @@
 #include "net/task_group.hpp"
 #include "ppserver/config.hpp"
 #include "ppserver/images.hpp"
+#include "ppserver/peers.hpp"
 #include "worker/credit.hpp"
 
 namespace pp::ppserver {
@@ -34,6 +35,7 @@ struct surroundings {
   std::function<void(std::chrono::milliseconds limit)> drain;
   std::chrono::milliseconds drain_limit{};  ///< that holds
   std::uint8_t isolation = 0;               ///< as WELCOME tells it
+  peers* others = nullptr;                  ///< nodes that content goes to and comes from; null = there are none
 };
 
 /// For statistics.
@@ -84,6 +86,12 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) override;
   void give_back(std::uint64_t job, std::uint16_t attempt) override;
   void give_back(std::uint64_t job, std::uint16_t attempt, bytes payload);
+  void content_came(const auth::digest& content, std::uint64_t size) override;
+  void content_found(const auth::digest& content, std::uint64_t size) override;
+  void fetch(std::uint64_t number, const auth::digest& content, std::uint64_t size,
+             const std::vector<wire::holder>& from) override;
+  net::awaitable<void> fetch_content(std::uint64_t number, peers::order what);
+  void send_have(const auth::digest& content, std::uint64_t size);
 
   void dispatch(const net::message& m);
   block place_in_arena(std::uint32_t image, std::size_t size) const;
@@ -91,6 +99,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_submit(const net::message& m);
   void on_image(const net::message& m);
   void on_chunk(const net::message& m);
+  void on_fetch_from(const net::message& m);
   void on_cancel(const net::message& m);
   void on_drain(const net::message& m);
   void on_check_in(const net::message& m);

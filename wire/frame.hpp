@@ -41,6 +41,9 @@ enum class message_type : std::uint8_t {
   drain = 17,
   lent = 24,
   check_in = 25,
+  have = 26,
+  fetch_from = 27,
+  fetch = 28,
 };
 
 inline constexpr std::size_t frame_header_size = 16;

@@ -31,6 +31,11 @@
 //   CHECK_IN     client → node            u64 place · text (empty); the worker checked out under that name is free again
 //                node → client            u64 place · text why; it is gone, and what was meant for it comes back
 //
+//   HAVE         node → client            u8[32] SHA-256 of content that other nodes may now fetch from this one
+//   FETCH_FROM   client → node            u8[32] SHA-256 · u16 length · holders, 35 bytes each: u8[16] node id · u8 family ·
+//                                         u8[16] address · u16 port; instead of CHUNKs; NEED again if it did not work
+//   FETCH        node → node (role peer)  u32 number · u8[32] SHA-256; answered by CHUNKs (index = number, module 0) or UNFIT
+//
 // decode_x checks everything it reads and never throws. docs/protocol.md says the same; a test compares the two.
 // Must not know: sockets, keys, time, what a job's bytes mean.
 #pragma once
@@ -178,6 +183,37 @@ struct check_in {
   std::string why;
 };
 
+/// SHA-256 of what travels: a file of a program, for instance.
+using content_id = std::array<std::uint8_t, 32>;
+/// Shorter content always comes from the client: another login takes about as long as sending that much.
+inline constexpr std::uint64_t least_shared_bytes = 1ULL << 20U;
+
+struct have {
+  content_id content{};
+  bool operator==(const have&) const = default;
+};
+/// A node that has the content, and where it is reached.
+struct holder {
+  static constexpr std::size_t size = 35;
+  std::array<std::uint8_t, 16> node{};
+  std::uint8_t family = 4;                 ///< 4 or 6
+  std::array<std::uint8_t, 16> address{};  ///< IPv4 in the first 4 bytes, then zeros
+  std::uint16_t port = 0;
+  bool operator==(const holder&) const = default;
+};
+inline constexpr std::size_t max_holders = 4;
+/// At least one holder, at most max_holders.
+struct fetch_from {
+  content_id content{};
+  std::vector<holder> holders;
+  bool operator==(const fetch_from&) const = default;
+};
+struct fetch {
+  std::uint32_t number = 0;
+  content_id content{};
+  bool operator==(const fetch&) const = default;
+};
+
 // encode_x appends the payload (without frame header) to `to`.
 void encode_welcome(const welcome& m, bytes& to);
 void encode_credit(const credit& m, bytes& to);
@@ -196,6 +232,9 @@ void encode_unsupported(const unsupported& m, bytes& to);
 void encode_drain(const drain& m, bytes& to);
 void encode_lent(const lent& m, bytes& to);
 void encode_check_in(const check_in& m, bytes& to);
+void encode_have(const have& m, bytes& to);
+void encode_fetch_from(const fetch_from& m, bytes& to);
+void encode_fetch(const fetch& m, bytes& to);
 
 result<welcome> decode_welcome(byte_view from);
 result<credit> decode_credit(byte_view from);
@@ -214,6 +253,9 @@ result<unsupported> decode_unsupported(byte_view from);
 result<drain> decode_drain(byte_view from);
 result<lent> decode_lent(byte_view from);
 result<check_in> decode_check_in(byte_view from);
+result<have> decode_have(byte_view from);
+result<fetch_from> decode_fetch_from(byte_view from);
+result<fetch> decode_fetch(byte_view from);
 
 /// Requires: `head` was decoded from `payload`.
 inline byte_view terms_of(const submit& head, byte_view payload) {

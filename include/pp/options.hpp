@@ -161,6 +161,10 @@ struct options {
   /// callback thread. Default: it is only logged and counted. Must not throw.
   std::function<void(std::exception_ptr)> on_callback_error;
 
+  /// Programs of 1 MiB and more are sent to one node, and nodes of the same key that are near it fetch them there. Off:
+  /// this client sends them to every node itself.
+  bool peer_transfer = true;
+
   /// What this client asks nodes to be allowed to do.
   pp::role role = pp::role::submit;
 };

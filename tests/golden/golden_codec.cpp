@@ -154,6 +154,14 @@ void tell_goodbye(const wire::goodbye& m, fields& f) { f("reason", m.reason)("dr
 void tell_drain(const wire::drain& m, fields& f) { f("limit_ms", m.limit_ms); }
 void tell_lent(const wire::lent& m, fields& f) { f("workers", m.workers); }
 void tell_check_in(const wire::check_in& m, fields& f) { f("place", m.place)("why", m.why); }
+void tell_have(const wire::have& m, fields& f) { f("content", m.content); }
+void tell_fetch_from(const wire::fetch_from& m, fields& f) {
+  bytes holders;
+  wire::encode_fetch_from(m, holders);
+  holders.erase(holders.begin(), holders.begin() + 34);
+  f("content", m.content)("length", m.holders.size() * wire::holder::size)("holders", holders);
+}
+void tell_fetch(const wire::fetch& m, fields& f) { f("number", m.number)("content", m.content); }
 void tell_unsupported(const wire::unsupported& m, fields& f) { f("type", m.type); }
 
 /// Texts each ended by a 0 byte, as one hexadecimal string.
@@ -285,6 +293,9 @@ const std::map<std::string, codec>& codecs() {
       {"DRAIN", plain(wire::decode_drain, wire::encode_drain, tell_drain)},
       {"LENT", plain(wire::decode_lent, wire::encode_lent, tell_lent)},
       {"CHECK_IN", plain(wire::decode_check_in, wire::encode_check_in, tell_check_in)},
+      {"HAVE", plain(wire::decode_have, wire::encode_have, tell_have)},
+      {"FETCH_FROM", plain(wire::decode_fetch_from, wire::encode_fetch_from, tell_fetch_from)},
+      {"FETCH", plain(wire::decode_fetch, wire::encode_fetch, tell_fetch)},
       {"MANIFEST", manifest},
   };
   return all;

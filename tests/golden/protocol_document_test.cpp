@@ -72,6 +72,9 @@ TEST(ProtocolDocument, MessageNumbersAreThoseOfTheCode) {
       {"DRAIN", message_type::drain},
       {"LENT", message_type::lent},
       {"CHECK_IN", message_type::check_in},
+      {"HAVE", message_type::have},
+      {"FETCH_FROM", message_type::fetch_from},
+      {"FETCH", message_type::fetch},
   };
   const auto& rows = document().with_heading("number");
   ASSERT_EQ(rows.size(), expected.size());
