@@ -18,6 +18,11 @@ std::string range_text(std::uint8_t min, std::uint8_t max) {
                     : "versions " + std::to_string(min) + " to " + std::to_string(max);
 }
 
+const key& chosen(const keyring& from, const key* with) {
+  PP_CHECK(with != nullptr || !from.empty());
+  return with != nullptr ? *with : from.proving();
+}
+
 wire::client_hello make_hello(const key& with, const client_handshake::parameters& p) {
   wire::client_hello hello;
   hello.proto_min = wire::protocol_min;
@@ -46,9 +51,9 @@ wire::proof server_proof(byte_view server_key, const channel_binding& cb, const 
   return hmac_sha256(server_key, {as_bytes(server_label), cb, transcript, of_client});
 }
 
-client_handshake::client_handshake(const keyring& keys, const parameters& p) : keys_(keys), parameters_(p) {
-  PP_CHECK(!keys.empty());
-  hello_ = wire::encode_client_hello(make_hello(keys.proving(), p));
+client_handshake::client_handshake(const keyring& keys, const parameters& p)
+    : key_(chosen(keys, p.with)), parameters_(p) {
+  hello_ = wire::encode_client_hello(make_hello(key_, p));
 }
 
 std::error_code client_handshake::fail(errc code, std::string reason) {
@@ -74,7 +79,7 @@ std::error_code client_handshake::on_refusal(byte_view message) {
     case wire::login_refusal::draining: return fail(errc::shutting_down, "the node is shutting down");
     case wire::login_refusal::authentication: break;
   }
-  return fail(errc::refused, "the node does not hold key " + keys_.proving().id_text() +
+  return fail(errc::refused, "the node does not hold key " + key_.id_text() +
                                  " (or does not allow it): give both sides the same key, see `ppserver key export`");
 }
 
@@ -90,7 +95,7 @@ result<bytes> client_handshake::on_server_hello(byte_view message, const channel
                                             ", this program speaks " +
                                             range_text(wire::protocol_min, wire::protocol_max));
   }
-  if (hello->role != static_cast<std::uint8_t>(parameters_.as) || hello->key_id != keys_.proving().id()) {
+  if (hello->role != static_cast<std::uint8_t>(parameters_.as) || hello->key_id != key_.id()) {
     return fail(errc::refused, "the node answered for another key or role than it was asked for");
   }
   const auto& wanted = parameters_.expected_node;
@@ -99,8 +104,8 @@ result<bytes> client_handshake::on_server_hello(byte_view message, const channel
                 "node " + to_hex(hello->node_id) + " answers where node " + to_hex(wanted) + " was expected");
   }
   const auto transcript = login_transcript(hello_, message);
-  const auto proof = client_proof(keys_.proving().client(parameters_.as), cb, transcript);
-  expected_proof_ = server_proof(keys_.proving().server(parameters_.as), cb, transcript, proof);
+  const auto proof = client_proof(key_.client(parameters_.as), cb, transcript);
+  expected_proof_ = server_proof(key_.server(parameters_.as), cb, transcript, proof);
   node_ = {hello->node_id, hello->boot_id, hello->proto, hello->features, hello->max_frame};
   stage_ = stage::proof_sent;
   return wire::encode_proof(wire::login_type::client_proof, proof);
@@ -113,7 +118,7 @@ result<proved_node> client_handshake::on_server_proof(byte_view message) {
   const bool right = constant_time_equal(*proof, expected_proof_);
   erase(expected_proof_);
   if (!right) {
-    return fail(errc::refused, "the node did not prove that it holds key " + keys_.proving().id_text() +
+    return fail(errc::refused, "the node did not prove that it holds key " + key_.id_text() +
                                    ": it has another key, or somebody sits in between");
   }
   stage_ = stage::over;

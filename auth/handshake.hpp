@@ -52,6 +52,7 @@ class client_handshake {
     node_id expected_node{};  ///< all zero = any
     nonce fresh{};
     std::uint64_t features = 0;
+    const key* with = nullptr;  ///< of `keys`; null = the one it proves itself with
   };
   /// `keys` must outlive this and not be empty.
   client_handshake(const keyring& keys, const parameters& p);
@@ -70,7 +71,7 @@ class client_handshake {
   std::error_code on_refusal(byte_view message);
 
   enum class stage { hello_made, proof_sent, over };
-  const keyring& keys_;
+  const key& key_;
   parameters parameters_;
   bytes hello_;
   wire::proof expected_proof_{};

@@ -8,8 +8,8 @@ namespace pp::auth {
 namespace {
 
 constexpr std::string_view extract_salt = "pp/1";
-constexpr std::string_view client_label{"pp/1 auth client\0", 17};
-constexpr std::string_view server_label{"pp/1 auth server\0", 17};
+constexpr std::string_view client_key_label{"pp/1 auth client\0", 17};
+constexpr std::string_view server_key_label{"pp/1 auth server\0", 17};
 
 secret for_role(byte_view prk, std::string_view label, std::size_t role_number) {
   std::string info(label);
@@ -26,8 +26,8 @@ key::key(std::string name, const secret& raw) : name_(std::move(name)) {
   std::copy(id.view().begin(), id.view().end(), id_.begin());
   discovery_ = hkdf_expand(prk, as_bytes("pp/1 discovery"), digest_size);
   for (std::size_t i = 0; i < client_.size(); ++i) {
-    client_[i] = for_role(prk, client_label, i + 1);
-    server_[i] = for_role(prk, server_label, i + 1);
+    client_[i] = for_role(prk, client_key_label, i + 1);
+    server_[i] = for_role(prk, server_key_label, i + 1);
   }
   erase(prk);
 }

@@ -21,7 +21,7 @@ namespace pp::auth {
 using key_id = std::array<std::uint8_t, 8>;
 
 /// The wire numbers of docs/protocol.md.
-enum class role : std::uint8_t { submit = 1, observe = 2, admin = 3, pair = 4 };
+enum class role : std::uint8_t { submit = 1, observe = 2, admin = 3, pair = 4, peer = 5 };
 
 /// The keys derived from one secret (docs/protocol.md, key schedule). Movable only.
 class key {
@@ -40,7 +40,7 @@ class key {
   std::string name_;
   key_id id_{};
   secret discovery_;
-  std::array<secret, 4> client_, server_;
+  std::array<secret, 5> client_, server_;
 };
 
 class keyring {

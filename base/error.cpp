@@ -76,6 +76,8 @@ std::string describe(errc code, const job_report& d) {
   if (!d.items.empty()) out << d.items << " (counted from 0): ";
   if (code == errc::job_threw) {
     out << "the job threw " << d.type << ": " << d.message;
+  } else if (code == errc::worker_crashed && d.starts == 0) {
+    out << d.message;  // it never ran: the one worker that it was for is gone
   } else if (code == errc::worker_crashed) {
     out << "the worker died while running the job (";
     if (d.signal != 0) {

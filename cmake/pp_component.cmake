@@ -23,6 +23,12 @@ function(pp_component name)
   if(name STREQUAL net OR "net" IN_LIST ARG_DEPENDS)
     pp_precompile(pp_${name} ${PROJECT_SOURCE_DIR}/net/asio.hpp)
   endif()
+  # Half the time of a build with sanitizers; the optimised build reads each file alone and finds includes that are missing.
+  if(PP_SANITIZE)
+    set_target_properties(pp_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+    # Says of types in unnamed namespaces that several files may see them: it takes each file for a header there.
+    target_compile_options(pp_${name} PRIVATE -Wno-subobject-linkage)
+  endif()
   list(REMOVE_DUPLICATES ARG_LINK)
   set_property(TARGET pp_${name} PROPERTY PP_LINKS "${ARG_LINK}")
 endfunction()

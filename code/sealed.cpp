@@ -13,7 +13,7 @@ namespace {
 
 // Newer than Debian 12's headers (Linux 6.3).
 constexpr unsigned memfd_exec = 0x10;
-constexpr std::size_t piece_bytes = 256 * 1024;
+constexpr std::size_t copied_at_once = 256 * 1024;
 
 }  // namespace
 
@@ -49,7 +49,7 @@ int write_at(int to, std::uint64_t offset, byte_view what) {
 copied copy_and_hash(int from, int to) {
   copied out;
   auth::sha256_stream hash;
-  bytes piece(piece_bytes);
+  bytes piece(copied_at_once);
   while (true) {
     const ssize_t got = ::pread(from, piece.data(), piece.size(), static_cast<off_t>(out.size));
     if (got < 0 && errno == EINTR) continue;

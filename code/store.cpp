@@ -1,5 +1,6 @@
 #include "code/store.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -149,6 +150,12 @@ bool store::has(const auth::digest& content) const {
   if (!state_->has(content)) return false;
   state_->touch(content);
   return true;
+}
+
+descriptor store::read(const auth::digest& content) const {
+  if (auto file = state_->disk.open(content)) return file;
+  const auto memory = state_->in_memory(content);
+  return descriptor(memory ? ::fcntl(memory->fd.get(), F_DUPFD_CLOEXEC, 3) : -1);
 }
 
 std::unique_ptr<store::incoming> store::receive(const auth::digest& content, std::uint64_t size) {

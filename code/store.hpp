@@ -17,6 +17,7 @@
 #include "auth/crypto.hpp"
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "code/descriptor.hpp"
 #include "code/launchable.hpp"
 #include "code/manifest.hpp"
 #include "pp/error.hpp"
@@ -59,6 +60,9 @@ class store {
   /// True if the content is here in full (verified when it is opened, not now). Counts as a use: it is not the next to
   /// go.
   bool has(const auth::digest& content) const;
+
+  /// Content to be read, as it lies here (not verified); empty if it is not here.
+  descriptor read(const auth::digest& content) const;
 
   /// Takes the pieces of one module in order, then checks the hash. Must not outlive the store; nothing is kept if it
   /// goes before finish().

@@ -23,7 +23,7 @@ constexpr std::size_t cut_length = wire::max_frame_payload - wire::frame_header_
 // What an incomplete message costs besides its bytes: without it, a peer could begin messages without end, all empty.
 constexpr std::size_t assembly_cost = 128;
 
-[[noreturn]] void fail(const char* what) { throw system_error(asio::error::invalid_argument, what); }
+[[noreturn]] void refuse_frame(const char* what) { throw system_error(asio::error::invalid_argument, what); }
 
 wire::frame_header header_of(wire::message_type type, std::uint64_t job, std::uint16_t attempt, std::size_t length) {
   return {static_cast<std::uint32_t>(length), type, 0, attempt, job};
@@ -280,7 +280,7 @@ std::size_t channel::parse(byte_view from, handler& to) {
   std::size_t used = 0, frames = 0;
   while (from.size() - used >= wire::frame_header_size && !closed_ && !placing_) {
     const auto head = wire::decode_frame_header(from.data() + used);
-    if (!head) fail("malformed frame");
+    if (!head) refuse_frame("malformed frame");
     const byte_view rest = from.subspan(used + wire::frame_header_size);
     std::size_t taken = head->length;
     if (is_placed(*head)) {
@@ -307,13 +307,13 @@ std::size_t channel::parse_placed(const wire::frame_header& head, byte_view from
     known = begin_message(head, here, to);
     skipped = head.is_sized() ? wire::message_size_bytes : 0;
   } else if (head.is_sized()) {
-    fail("a message begins in the middle of another");
+    refuse_frame("a message begins in the middle of another");
   }
   incoming& m = known->second;
   const byte_view part = here.subspan(skipped);
   const std::size_t carried = head.length - skipped;
   const std::size_t left = m.size - m.filled;
-  if (carried > left || (!head.has_more() && carried < left)) fail("a message breaks its size");
+  if (carried > left || (!head.has_more() && carried < left)) refuse_frame("a message breaks its size");
   std::copy(part.begin(), part.end(), m.room().begin());
   m.filled += part.size();
   const placed_frame frame{head, known, carried - part.size()};
@@ -331,11 +331,12 @@ channel::incoming_messages::iterator channel::begin_message(const wire::frame_he
   m.size = head.length;
   if (head.has_more()) {
     const auto whole = wire::decode_message_size(head, beginning.data());
-    if (!whole) fail("a message of several frames without a size that can be");
+    if (!whole) refuse_frame("a message of several frames without a size that can be");
     m.size = static_cast<std::size_t>(*whole);
     beginning = beginning.subspan(wire::message_size_bytes);
   }
-  if (assembling_bytes_ + m.size + assembly_cost > limits_.assembling_bytes) fail("too many incomplete messages");
+  if (assembling_bytes_ + m.size + assembly_cost > limits_.assembling_bytes)
+    refuse_frame("too many incomplete messages");
   const block place = to.place_for(head, beginning, m.size);
   PP_CHECK(place.size() >= m.size);
   m.to = block(place.owner(), place.writable().first(m.size));

@@ -2,8 +2,8 @@
 
 #include <pthread.h>
 
+#include "base/blocked_signals.hpp"
 #include "base/log.hpp"
-#include "ppclient/blocked_signals.hpp"
 
 namespace pp::detail {
 

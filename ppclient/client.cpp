@@ -6,10 +6,10 @@
 
 #include <pthread.h>
 
+#include "base/blocked_signals.hpp"
 #include "base/log.hpp"
 #include "net/loop.hpp"
 #include "pp/init.hpp"
-#include "ppclient/blocked_signals.hpp"
 #include "ppclient/client_wait.hpp"
 #include "ppclient/cluster.hpp"
 #include "ppclient/job_terms.hpp"
@@ -98,6 +98,14 @@ class client_core final : net::poller {
     return future.get();
   }
 
+  /// Runs `what` on the I/O thread, some time; not at all after close().
+  template <class W>
+  void tell(W what) {
+    if (!is_closed_.load()) net::post(io_, [this, what = std::move(what)] { what(cluster_); });
+  }
+  /// For what is to be told apart on nodes, beside jobs.
+  std::uint64_t next_name() { return ++last_name_; }
+
   void close() {
     if (is_closing_.exchange(true)) return;
     records_->close();
@@ -145,6 +153,7 @@ class client_core final : net::poller {
   net::task_group closing_{io_.get_executor()};
   std::function<void()> stop_;
   std::atomic<bool> is_closing_{false}, is_closed_{false};
+  std::atomic<std::uint64_t> last_name_{0};
   std::thread thread_;
 };
 
@@ -203,13 +212,57 @@ job_handle job_draft::submit(const call_code& code) {
   return hand_over(code);
 }
 
+job_handle job_draft::submit_at(const call_code& code, const job_options& how, job_place place) {
+  record_->more().how = ppclient::make_terms(how, core_.settings().job, std::move(place));
+  return hand_over(code);
+}
+
+job_handle job_draft::submit_opening(const call_code& code, const job_options& how,
+                                     const std::shared_ptr<checkout_state>& worker) {
+  return submit_at(code, how, {wire::place_use::opens, worker->name, worker});
+}
+
+job_handle job_draft::submit_inside(const call_code& code, const job_options& how,
+                                    const std::shared_ptr<checkout_state>& worker) {
+  return submit_at(code, how, {wire::place_use::inside, worker->name, worker});
+}
+
+job_handle job_draft::submit_one_each(const call_code& code, const job_options& how, std::uint64_t round) {
+  return submit_at(code, how, {wire::place_use::one_each, round});
+}
+
+std::shared_ptr<checkout_state> new_checkout(client_core& core) {
+  return std::make_shared<checkout_state>(core.next_name());
+}
+std::uint64_t new_round(client_core& core) { return core.next_name(); }
+bool is_open(const checkout_state& worker) noexcept { return worker.is_open.load(); }
+
+void check_in(client_core& core, std::shared_ptr<checkout_state> worker) noexcept {
+  worker->is_open = false;
+  core.tell([worker = std::move(worker)](ppclient::cluster& c) { c.check_in(worker); });
+}
+
+void throw_not_checked_out() {
+  throw error(errc::closed, "this worker was checked in: check one out again to submit to it");
+}
+
+void throw_none_free(client_core& core, std::chrono::milliseconds limit) {
+  unsigned slots = 0;
+  for (const auto& n : core.ask([](ppclient::cluster& c) { return c.nodes(); }))
+    slots += n.state == "ready" ? n.slots : 0;
+  throw error(errc::overloaded, "checkout: none of " + std::to_string(slots) + " workers became free within " +
+                                    std::to_string(limit.count()) +
+                                    " ms: wait longer, check workers in sooner, or start more");
+}
+
 job_handle job_draft::hand_over(const call_code& code) {
   const auto where = core_.images().locate(code);
   record_->image = where.image;
   record_->decoder = where.decoder;
   record_->function = where.function;
   if (waits_) return hand_over_waiting();
-  if (auto* const kept = core_.journal()) {
+  const bool has_place = record_->how() != nullptr && record_->how()->place.use != wire::place_use::none;
+  if (auto* const kept = core_.journal(); kept != nullptr && !has_place) {
     const byte_view arguments(record_->data.data(), record_->data.size());
     const auto key = kept->key_of(core_.images()[where.image].id(), where.decoder, where.function, arguments);
     if (auto found = kept->find(key)) {
@@ -332,6 +385,13 @@ std::vector<std::pair<std::string, std::string>> client::ready_places(const job_
                                     ": call wait_for_nodes() first, or see 'ppclient nodes'");
   }
   return out;
+}
+
+std::vector<std::pair<std::string, std::string>> client::ready_workers(const job_options& how) const {
+  ready_places(how);  // or its error
+  const auto terms = ppclient::make_terms(how, core_->settings().job);
+  const auto asked = terms ? terms->where : ppclient::placement{};
+  return core_->ask([&](ppclient::cluster& c) { return c.ready_workers(asked); });
 }
 
 void client::drain(const std::string& node, std::chrono::milliseconds limit, std::chrono::milliseconds answer_limit) {

@@ -30,7 +30,8 @@ cluster::cluster(net::executor ex, const options& o, const client_keys& keys, de
       journal_(kept),
       tasks_(ex),
       tls_(net::tls_context::client()),
-      link_context_{o, keys.keys, tls_, auth::random_array<16>()},
+      contents_(o.peer_transfer),
+      link_context_{o, keys.keys, tls_, auth::random_array<16>(), &contents_},
       post_mortem_(o.capsule_dir),
       scheduler_(o.attempts),
       road_(local_road()),
@@ -146,6 +147,7 @@ bool cluster::on_link_ready(link& from) {
   link_of_node_.resize(from.node + 1);
   link_of_node_[from.node] = &from;
   count_slots();
+  contents_.add(from.node, from.as_holder(), from.takes_part_in_peer_transfer());
   from.unfit_reason.clear();
   for (std::uint32_t i = 0; i < images_seen_; ++i) check_fit(from, i);
   log::info("node_ready", {{"node", from.name()}, {"address", from.address()}, {"slots", w.slots}});
@@ -162,9 +164,12 @@ void cluster::on_link_lost(link& from) {
   const auto had = scheduler_.jobs_on(from.node);
   scheduler_.on_node_lost(from.node, unknown);
   for (const auto slot : had) record_of(slot)->is_sent.store(scheduler_.is_in_flight(slot), std::memory_order_relaxed);
+  lose_leases_of(from, from.node);
   for (const auto slot : unknown) fail_unknown(slot, from.name(), from.reason());
   from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
   link_of_node_[from.node] = nullptr;
+  contents_.remove(from.node);
+  on_contents_changed();
   from.node = scheduler::none;
   count_slots();
   if (is_local_decided_ && !is_closing_) reconsider_local();
@@ -174,6 +179,10 @@ void cluster::on_link_lost(link& from) {
   // A node that announced itself lately may be back at once; one that was silent is asked for.
   if (browser_ && !is_closing_) browser_->ask_now();
   decide_soon();
+}
+
+void cluster::on_contents_changed() {
+  for (const auto& l : links_) l->reconsider();
 }
 
 void cluster::on_link_paused(link& from, bool paused) {
@@ -198,6 +207,8 @@ void cluster::on_link_credit(link& from, std::int32_t change) {
 void cluster::on_link_unfit(link& from, std::uint32_t image, const std::string& reason) {
   if (image >= images_seen_ || from.node == scheduler::none) return;
   scheduler_.on_unfit(from.node, image);
+  contents_.on_unfit(from.node);
+  on_contents_changed();
   from.unfit_reason = reason;
   log::warn("node_left_out", {{"node", from.name()}, {"address", from.address()}, {"reason", reason}});
   decide_soon();

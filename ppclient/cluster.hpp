@@ -69,6 +69,10 @@ class cluster final : private link_owner, private local_owner {
   unsigned local_workers() const { return local_ ? local_->slots() : 0; }
   /// Nodes that can take such a job now: their names, and what finds each.
   std::vector<std::pair<std::string, std::string>> ready_places(const placement& asked) const;
+  /// The same with each place once for each of its workers that is not checked out.
+  std::vector<std::pair<std::string, std::string>> ready_workers(const placement& asked);
+  /// Gives the worker back when the jobs for it that are submitted now are done.
+  void check_in(const std::shared_ptr<detail::checkout_state>& worker);
 
  private:
   // links
@@ -79,7 +83,10 @@ class cluster final : private link_owner, private local_owner {
   void on_link_credit(link& from, std::int32_t change) override;
   void on_link_result(link& from, const net::message& result) override;
   void on_link_unfit(link& from, std::uint32_t image, const std::string& reason) override;
+  void on_link_lent(link& from, unsigned workers) override;
+  void on_link_lease_over(link& from, std::uint64_t name, const std::string& why) override;
   void on_link_batch_end() override;
+  void on_contents_changed() override;
   const code::image& image(std::uint32_t index) override { return images_[index]; }
   time_point may_dial_at(link& from) override;
   bool may_dial(link& from) override;
@@ -89,6 +96,8 @@ class cluster final : private link_owner, private local_owner {
   void on_local_unfit(std::uint32_t image, const std::string& reason) override;
   void on_local_returned(std::uint64_t job, unsigned credit) override;
   void on_local_credit(std::int32_t change) override;
+  void on_local_lent(unsigned workers) override;
+  void on_local_lease_over(std::uint64_t name, const std::string& why) override;
   // discovery
   void on_found(const discovery::change& c);
   link& add_link(std::vector<place> places, std::optional<auth::node_id> id);
@@ -140,6 +149,16 @@ class cluster final : private link_owner, private local_owner {
   void note_lost_jobs(const link& from);
   void note_end(detail::job_record& record);
   void fail_unknown(std::uint32_t slot, const std::string& node, const std::string& reason);
+  // check-outs
+  using checkout = std::shared_ptr<detail::checkout_state>;
+  void enqueue_inside(const detail::job_record& record);
+  void fail_lost(std::uint32_t slot, const detail::checkout_state& worker);
+  void open_lease(const detail::job_record& record, std::uint32_t node);
+  void lose_lease(const checkout& worker, errc why, const std::string& reason);
+  void lose_lease_of(std::uint32_t node, std::uint64_t name, const std::string& why);
+  void lose_leases_of(const link& from, std::uint32_t node);
+  void give_back_if_done(const checkout& worker);
+  void tell_check_in(std::uint32_t node, std::uint64_t name);
   // health
   void note_result(std::uint32_t node, scheduler::outcome what);
   void note_run_time(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us);
@@ -174,6 +193,7 @@ class cluster final : private link_owner, private local_owner {
   journal* const journal_;
   net::task_group tasks_;
   net::tls_context tls_;
+  sources contents_;
   link_context link_context_;
   post_mortem post_mortem_;
   scheduler scheduler_;
@@ -209,6 +229,7 @@ class cluster final : private link_owner, private local_owner {
   bool is_watching_stragglers_ = false;
   std::uint32_t images_seen_ = 0;
   std::uint64_t done_ = 0, failed_ = 0;
+  std::map<std::uint64_t, checkout> held_;    ///< workers that are this client's, by name
   std::vector<std::uint32_t> recalled_from_;  ///< nodes asked to give back in this round
   std::atomic<unsigned> slots_{0};
   bool is_deciding_soon_ = false;

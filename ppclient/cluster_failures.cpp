@@ -148,6 +148,7 @@ void cluster::fail(std::uint32_t slot, errc code, const std::string& text, bool 
 
 void cluster::fail_unknown(std::uint32_t slot, const std::string& node, const std::string& reason) {
   detail::job_record& record = *record_of(slot);
+  if (record.how() != nullptr && record.how()->is_inside()) return fail_lost(slot, *record.how()->place.worker);
   job_report& why = record.more().report();
   if (!why.attempts.empty()) {
     why.node = why.attempts.back().node;
@@ -161,6 +162,10 @@ void cluster::fail_unknown(std::uint32_t slot, const std::string& node, const st
 
 void cluster::cancel(detail::job_record& record, bool is_one_of_many) {
   const auto slot = record.slot;
+  // What it asked for may be granted just now.
+  const bool may_open = record.how() != nullptr && record.how()->opens() && scheduler_.is_in_flight(slot);
+  const auto asked_node = may_open ? scheduler_.node_of(slot) : scheduler::none;
+  const auto asked_name = may_open ? record.how()->place.name : 0;
   if (scheduler_.is_in_flight(slot)) {
     const auto node = scheduler_.node_of(slot);
     job_report& why = record.more().report();
@@ -170,6 +175,7 @@ void cluster::cancel(detail::job_record& record, bool is_one_of_many) {
   }
   if (scheduler_.is_queued(slot) || scheduler_.is_in_flight(slot)) scheduler_.cancel(slot);
   fail(slot, errc::cancelled, "its caller cancelled it", is_one_of_many);
+  if (may_open) tell_check_in(asked_node, asked_name);
 }
 
 // While the jobs still have their names: a slot may belong to another job soon.

@@ -35,9 +35,10 @@ void cluster::on_submitted() {
   for (auto* record : fresh_) {
     adopt(*record);
     record->when = {counted, 0};
-    record->is_held() ? scheduler_.on_hold(record->slot) : enqueue(*record);
     while (images_seen_ <= record->image) check_fits(images_seen_++);
-    if (is_closing_) fail(record->slot, errc::closed, "the client was closed before the job was done");
+    record->is_held() ? scheduler_.on_hold(record->slot) : enqueue(*record);
+    if (is_closing_ && scheduler_.is_queued(record->slot))
+      fail(record->slot, errc::closed, "the client was closed before the job was done");
   }
   for (const auto job : cancelled_) {
     if (auto* const record = known_record(job)) cancel(*record);
@@ -62,7 +63,8 @@ void cluster::adopt(detail::job_record& record) {
 void cluster::enqueue(const detail::job_record& record) {
   const auto* const how = record.how();
   if (how == nullptr) return scheduler_.on_submit(record.slot, record.image);
-  const scheduler::job_kind kind{record.image, how->priority, constraint_of(how->where)};
+  if (how->is_inside()) return enqueue_inside(record);
+  const scheduler::job_kind kind{record.image, how->priority, constraint_of(how->where), how->opens()};
   scheduler_.on_submit(record.slot, kind, {how->attempts, how->at_most_once, how->idempotent});
 }
 
@@ -202,7 +204,7 @@ void cluster::on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t
     unreadable.head.code = static_cast<std::uint16_t>(errc::bad_message);
     parts = unreadable;
   }
-  const unsigned credit = std::min<unsigned>(parts->head.credit, 2);
+  const unsigned credit = std::min<unsigned>(parts->head.credit, wire::result_head::no_credit);
   auto* const record = known_record(job);
   if (record == nullptr) {
     scheduler_.on_stray_result(node, credit);
@@ -220,10 +222,17 @@ void cluster::on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t
   if (verdict == scheduler::verdict::again) record->is_sent.store(false, std::memory_order_relaxed);
   if (verdict != scheduler::verdict::stale) note_result(node, what);
   if (verdict != scheduler::verdict::deliver) return;
+  const auto worker = record->how() != nullptr ? record->how()->place.worker : nullptr;
+  if (what == scheduler::outcome::not_started) {
+    if (worker->reason.empty()) worker->reason = "its node gave the job back";
+    return fail_lost(record->slot, *worker);
+  }
+  if (code == 0 && record->how() != nullptr && record->how()->opens()) open_lease(*record, node);
   if (code == 0) note_success(*record, node, parts->head.run_us);
   ++jobs_done;
   count_run(node, parts->head.run_us);
   deliver(*record, *parts, payload, owned, node);
+  if (worker) give_back_if_done(worker);
 }
 
 void cluster::count_run(std::uint32_t node, std::uint32_t run_us) {

@@ -92,6 +92,20 @@ bool says_nothing(const job_options& o, const wire::terms& sent) {
          o.nodes.empty() && o.isolation == isolation::none && o.output == output::usual;
 }
 
+std::shared_ptr<job_terms> put_together(const job_options& all, const wire::terms& sent) {
+  auto out = std::make_shared<job_terms>();
+  if (sent != wire::terms{}) wire::encode_terms(sent, out->encoded);
+  out->label = all.label;
+  out->group = all.group;
+  out->where = {all.node, all.nodes, all.isolation};
+  out->attempts = all.attempts;
+  out->priority = all.priority;
+  out->at_most_once = all.at_most_once;
+  out->idempotent = all.idempotent;
+  out->output = all.output;
+  return out;
+}
+
 }  // namespace
 
 void check(const job_options& how) {
@@ -117,18 +131,26 @@ std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_op
   check(how);
   const auto all = merged(how, usual);
   const auto sent = for_node(all);
-  if (says_nothing(all, sent)) return nullptr;
-  auto out = std::make_shared<job_terms>();
-  if (sent != wire::terms{}) wire::encode_terms(sent, out->encoded);
-  out->label = all.label;
-  out->group = all.group;
-  out->where = {all.node, all.nodes, all.isolation};
-  out->attempts = all.attempts;
-  out->priority = all.priority;
-  out->at_most_once = all.at_most_once;
-  out->idempotent = all.idempotent;
-  out->output = all.output;
-  return out;
+  return says_nothing(all, sent) ? nullptr : put_together(all, sent);
 }
 
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual, detail::job_place place) {
+  check(how);
+  auto all = merged(how, usual);
+  using wire::place_use;
+  if (place.use != place_use::one_each)
+    all.at_most_once = all.idempotent = false;  // its place says how often it may run
+  all.idempotent = false;
+  if (place.use == place_use::inside) {
+    all.node.clear(), all.nodes.clear();
+    all.isolation = isolation::none;
+    all.priority = 0;
+  }
+  auto sent = for_node(all);
+  sent.use = place.use;
+  sent.place = place.name;
+  auto out = put_together(all, sent);
+  out->place = std::move(place);
+  return out;
+}
 }  // namespace pp::ppclient

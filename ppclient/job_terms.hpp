@@ -11,6 +11,7 @@
 
 #include "base/bytes.hpp"
 #include "pp/options.hpp"
+#include "ppclient/checkout.hpp"
 #include "ppclient/placement.hpp"
 
 namespace pp::ppclient {
@@ -25,11 +26,16 @@ struct job_terms {
   bool at_most_once = false;
   bool idempotent = false;
   pp::output output = pp::output::usual;
+  detail::job_place place;
+  bool opens() const { return place.use == wire::place_use::opens; }
+  bool is_inside() const { return place.use == wire::place_use::inside; }
 };
 
 /// Throws: pp::error(errc::bad_option) with the setting's name and what it must be.
 void check(const job_options& how);
 /// What `how` leaves at its default is taken from `usual`. Null if nothing is said at all. Throws as check().
 std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual);
+/// The same for a job that has to do with one particular worker; never null.
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual, detail::job_place place);
 
 }  // namespace pp::ppclient

@@ -6,17 +6,17 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/blocked_signals.hpp"
 #include "base/log.hpp"
 #include "pp/error.hpp"
-#include "ppclient/blocked_signals.hpp"
 
 namespace pp::ppclient {
 namespace {
 
 // Half of what may be lost with this process: the other half is for writing.
 constexpr auto gather_for = std::chrono::milliseconds(50);
-constexpr std::size_t most_at_once = 1000;
-constexpr std::size_t most_waiting_bytes = 256U << 20U;
+constexpr std::size_t most_written_at_once = 1000;
+constexpr std::size_t most_unwritten_bytes = 256U << 20U;
 constexpr std::size_t largest_entry = 900'000'000;  // SQLite takes no row above 1 GB
 
 std::array<std::uint8_t, 8> big_endian(std::uint64_t number) {
@@ -35,7 +35,7 @@ std::size_t journal::hash_of_key::operator()(const auth::digest& key) const noex
 
 journal::journal(const std::string& path) : file_(path) {
   file_.for_each_key([this](const auth::digest& key) { known_.insert(key); });
-  const detail::blocked_signals during_start;
+  const blocked_signals during_start;
   writer_ = std::thread([this] { write_all(); });
 }
 
@@ -69,14 +69,14 @@ std::optional<journal_entry> journal::find(const auth::digest& key) {
 void journal::store(const auth::digest& key, journal_entry what) {
   {
     const std::lock_guard hold(lock_);
-    const bool is_full = waiting_bytes_ + what.size() > most_waiting_bytes && !waiting_.empty();
+    const bool is_full = waiting_bytes_ + what.size() > most_unwritten_bytes && !waiting_.empty();
     if (is_full || what.size() > largest_entry) {
       errors_.fetch_add(1, std::memory_order_relaxed);
       return;
     }
     waiting_bytes_ += what.size();
     waiting_.emplace_back(key, std::move(what));
-    if (waiting_.size() > 1 && waiting_.size() < most_at_once) return;
+    if (waiting_.size() > 1 && waiting_.size() < most_written_at_once) return;
   }
   work_.notify_one();
 }
@@ -103,7 +103,7 @@ void journal::write_all() {
 bool journal::wait_for_work(pending& batch) {
   std::unique_lock hold(lock_);
   work_.wait(hold, [this] { return is_closing_ || !waiting_.empty(); });
-  work_.wait_for(hold, gather_for, [this] { return is_closing_ || waiting_.size() >= most_at_once; });
+  work_.wait_for(hold, gather_for, [this] { return is_closing_ || waiting_.size() >= most_written_at_once; });
   batch.swap(waiting_);
   waiting_bytes_ = 0;
   return !batch.empty();

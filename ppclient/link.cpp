@@ -165,6 +165,7 @@ void link::end_connection() {
   is_welcome_ = is_suspect_ = is_draining_ = is_full_ = is_paused_ = was_suspect_ = false;
   announced_.clear();
   wanted_.clear();
+  parked_.clear();
   pings_.clear();
   stats_queries_.clear();
   answer_drain("its connection ended before it answered");
@@ -229,6 +230,7 @@ void link::on_message(const net::message& m) {
       return;
     }
     case wire::message_type::need: on_need(m); return;
+    case wire::message_type::have: on_have(m); return;
     case wire::message_type::unfit: {
       const auto u = wire::decode_unfit(m.view);
       if (!u) throw error(errc::bad_message, "malformed UNFIT");
@@ -248,6 +250,8 @@ void link::on_message(const net::message& m) {
       return;
     }
     case wire::message_type::unsupported: on_unsupported(m); return;
+    case wire::message_type::lent: on_lent(m); return;
+    case wire::message_type::check_in: on_check_in(m); return;
     default: break;
   }
   bytes answer;

@@ -19,6 +19,8 @@
 #include "net/tls.hpp"
 #include "pp/options.hpp"
 #include "ppclient/record.hpp"
+#include "ppclient/sources.hpp"
+#include "wire/login.hpp"
 #include "wire/message.hpp"
 
 namespace pp::ppclient {
@@ -44,6 +46,7 @@ struct link_context {
   const auth::keyring& keys;
   const net::tls_context& tls;
   std::array<std::uint8_t, 16> client_id{};
+  sources* contents = nullptr;  ///< who gets what from whom
 
   /// The name of a job of this client for ever: its records are used again, but never with the same id.
   wire::job_id name_of(const detail::job_record& job) const {
@@ -66,7 +69,13 @@ class link_owner {
   virtual void on_link_credit(link& from, std::int32_t change) = 0;
   virtual void on_link_result(link& from, const net::message& result) = 0;
   virtual void on_link_unfit(link& from, std::uint32_t image, const std::string& reason) = 0;
+  /// So many of the node's workers are checked out.
+  virtual void on_link_lent(link& from, unsigned workers) = 0;
+  /// The worker that this client has there under that name is gone.
+  virtual void on_link_lease_over(link& from, std::uint64_t name, const std::string& why) = 0;
   virtual void on_link_batch_end() = 0;
+  /// Links that wait for content from others shall look again.
+  virtual void on_contents_changed() = 0;
   virtual const code::image& image(std::uint32_t index) = 0;
   /// Found nodes are dialled with restraint (docs/security.md); the moment from which it is allowed.
   virtual time_point may_dial_at(link& from) = 0;
@@ -99,6 +108,8 @@ class link final : private net::channel::handler {
   /// Requires: is_ready(). Sends the job, and before it the image if this channel has not seen it.
   void send_job(const detail::job_record& record, std::uint16_t attempt);
   void cancel(std::uint64_t job_id, std::uint16_t attempt, wire::cancel_reason why);
+  /// Gives back the worker that is checked out under that name, if it is; behind all jobs that were sent.
+  void check_in(std::uint64_t name);
   /// `done` gets the round trip time; nothing is called if the connection ends first.
   void ping(std::function<void(duration)> done);
   void query_stats(std::function<void(std::string)> done);
@@ -106,6 +117,15 @@ class link final : private net::channel::handler {
   void drain(std::chrono::milliseconds limit, std::function<void(std::string)> done);
   /// Says GOODBYE, waits at most `limit` until it is written, closes.
   net::awaitable<void> say_goodbye(time_point limit);
+  /// What others have has changed: this node may now get from them what it waits for.
+  void reconsider() {
+    is_to_look_again_ = true;
+    needed_.cancel();
+  }
+  /// Where other nodes reach this one; requires is_ready().
+  wire::holder as_holder() const;
+  /// Bit 0 of its SERVER_HELLO.
+  bool takes_part_in_peer_transfer() const { return (features_ & wire::feature_peer_transfer) != 0; }
   /// Ends the connection now; run() goes on with back-off.
   void drop(const std::string& reason);
 
@@ -138,6 +158,12 @@ class link final : private net::channel::handler {
     std::uint32_t image;
     std::vector<std::uint16_t> modules;
   };
+  /// A module that this node shall get from one that will soon have it.
+  struct parked_module {
+    std::uint32_t image;
+    std::uint16_t module;
+    time_point since;
+  };
 
   void on_message(const net::message& m) override;
   void on_batch_end() override { owner_.on_link_batch_end(); }
@@ -146,7 +172,10 @@ class link final : private net::channel::handler {
   void on_goodbye(const net::message& m);
   void on_pong(const net::message& m);
   void on_need(const net::message& m);
+  void on_have(const net::message& m);
   void on_unsupported(const net::message& m);
+  void on_lent(const net::message& m);
+  void on_check_in(const net::message& m);
   void answer_drain(const std::string& problem);
 
   net::awaitable<void> connect_once();
@@ -156,6 +185,10 @@ class link final : private net::channel::handler {
   net::awaitable<std::vector<net::tcp::endpoint>> resolve();
   net::awaitable<void> heartbeat();
   net::awaitable<void> ship_code();
+  net::awaitable<void> provide(std::uint32_t image, std::uint16_t module, time_point since);
+  net::awaitable<void> wait_until_needed();
+  const code::module_entry& module_of(std::uint32_t image, std::uint16_t module);
+  void send_fetch_from(const wire::content_id& content, std::vector<wire::holder> holders);
   net::awaitable<void> ship_module(std::uint32_t image, std::uint16_t module);
   net::awaitable<void> wait_until_writable();
   net::awaitable<void> wait_before_next_dial();
@@ -173,6 +206,8 @@ class link final : private net::channel::handler {
   link_state state_ = link_state::found;
   std::string reason_;
   std::string connected_to_;
+  net::tcp::endpoint reached_;
+  std::uint64_t features_ = 0;
   duration back_off_{};
   time_point next_dial_{};
   net::steady_timer wake_;      ///< nudge
@@ -186,6 +221,8 @@ class link final : private net::channel::handler {
   wire::welcome welcome_;
   std::vector<bool> announced_;  ///< images this channel has seen
   std::deque<wanted_modules> wanted_;
+  std::vector<parked_module> parked_;
+  bool is_to_look_again_ = false;  ///< at what is parked
   std::uint64_t next_token_ = 1;
   std::vector<std::pair<std::uint64_t, std::pair<time_point, std::function<void(duration)>>>> pings_;
   std::vector<std::function<void(std::string)>> stats_queries_;

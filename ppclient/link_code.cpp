@@ -1,37 +1,96 @@
-// A link ships the program: what the node asked for, in compressed chunks that fit one frame each.
+// A link ships the program: what the node asked for, in compressed chunks that fit one frame each, or a word about who has it.
 #include <algorithm>
+#include <utility>
 
-#include <zstd.h>
-
+#include "code/pieces.hpp"
 #include "ppclient/link.hpp"
 
 namespace pp::ppclient {
 namespace {
 
-constexpr std::size_t chunk_bytes = 192 * 1024;  // one frame, also where zstd cannot shrink it
-constexpr int compression_level = 1;
+/// A slow node may hold up those that could have got the content from it for so long.
+constexpr duration longest_parked = std::chrono::seconds(10);
 
 }  // namespace
+
+const code::module_entry& link::module_of(std::uint32_t image, std::uint16_t module) {
+  const auto& modules = owner_.image(image).contents().modules;
+  if (module >= modules.size()) throw error(errc::bad_message, "NEED names no module");
+  return modules[module];
+}
 
 void link::on_need(const net::message& m) {
   const auto n = wire::decode_need(m.view);
   if (!n || n->index >= announced_.size() || !announced_[n->index]) throw error(errc::bad_message, "malformed NEED");
+  for (const auto module : n->modules) context_.contents->on_need(node, module_of(n->index, module).content);
   wanted_.push_back({n->index, n->modules});
   needed_.cancel();
+  owner_.on_contents_changed();
+}
+
+void link::on_have(const net::message& m) {
+  const auto h = wire::decode_have(m.view);
+  if (!h) throw error(errc::bad_message, "malformed HAVE");
+  context_.contents->on_have(node, h->content);
+  owner_.on_contents_changed();
+}
+
+wire::holder link::as_holder() const {
+  wire::holder out;
+  out.node = id_.value_or(auth::node_id{});
+  out.port = reached_.port();
+  const auto address = reached_.address();
+  if (address.is_v6()) {
+    out.family = 6;
+    out.address = address.to_v6().to_bytes();
+  } else {
+    const auto v4 = address.to_v4().to_bytes();
+    std::copy(v4.begin(), v4.end(), out.address.begin());
+  }
+  return out;
 }
 
 net::awaitable<void> link::ship_code() {
   for (;;) {
-    if (wanted_.empty()) {
-      net::error_code woken;
-      co_await needed_.async_wait(net::redirect_error(net::use_awaitable, woken));
-      if (!channel_ || channel_->is_closed()) throw net::system_error(net::operation_aborted);
-      continue;
+    while (!wanted_.empty()) {
+      const auto next = std::move(wanted_.front());
+      wanted_.pop_front();
+      for (const auto module : next.modules) co_await provide(next.image, module, now());
     }
-    const auto next = std::move(wanted_.front());
-    wanted_.pop_front();
-    for (const auto module : next.modules) co_await ship_module(next.image, module);
+    is_to_look_again_ = false;
+    const auto again = std::exchange(parked_, {});
+    for (const auto& p : again) co_await provide(p.image, p.module, p.since);
+    const bool is_idle = wanted_.empty() && (parked_.empty() || !is_to_look_again_);
+    if (is_idle) co_await wait_until_needed();
   }
+}
+
+net::awaitable<void> link::wait_until_needed() {
+  needed_.expires_at(parked_.empty() ? time_point::max() : parked_.front().since + longest_parked);
+  net::error_code woken;
+  co_await needed_.async_wait(net::redirect_error(net::use_awaitable, woken));
+  if (!channel_ || channel_->is_closed()) throw net::system_error(net::operation_aborted);
+}
+
+net::awaitable<void> link::provide(std::uint32_t image, std::uint16_t module, time_point since) {
+  const auto& part = module_of(image, module);
+  const bool may_wait = now() - since < longest_parked;
+  auto how = context_.contents->decide(node, part.content, part.size, may_wait);
+  switch (how.from) {
+    case sources::way::later: parked_.push_back({image, module, since}); break;
+    case sources::way::peers: send_fetch_from(part.content, std::move(how.holders)); break;
+    case sources::way::client:
+      co_await ship_module(image, module);
+      context_.contents->on_sent(node, part.content);
+      owner_.on_contents_changed();
+      break;
+  }
+}
+
+void link::send_fetch_from(const wire::content_id& content, std::vector<wire::holder> holders) {
+  bytes payload;
+  wire::encode_fetch_from({content, std::move(holders)}, payload);
+  channel_->send(wire::message_type::fetch_from, 0, 0, payload);
 }
 
 net::awaitable<void> link::wait_until_writable() {
@@ -44,19 +103,14 @@ net::awaitable<void> link::wait_until_writable() {
 
 net::awaitable<void> link::ship_module(std::uint32_t image, std::uint16_t module) {
   const auto& source = owner_.image(image);
-  if (module >= source.contents().modules.size()) throw error(errc::bad_message, "NEED names no module");
-  const std::uint64_t size = source.contents().modules[module].size;
-  bytes raw, packed(ZSTD_compressBound(chunk_bytes)), payload;
+  const std::uint64_t size = module_of(image, module).size;
+  code::piece_packer packer;
+  bytes raw, payload;
   for (std::uint64_t offset = 0; offset < size; offset += raw.size()) {
     co_await wait_until_writable();
-    raw.resize(static_cast<std::size_t>(std::min<std::uint64_t>(chunk_bytes, size - offset)));
+    raw.resize(static_cast<std::size_t>(std::min<std::uint64_t>(code::piece_packer::most_bytes, size - offset)));
     source.read(module, offset, raw);
-    const std::size_t got = ZSTD_compress(packed.data(), packed.size(), raw.data(), raw.size(), compression_level);
-    wire::chunk piece{image, module, offset, static_cast<std::uint32_t>(raw.size()), false, raw};
-    if (ZSTD_isError(got) == 0 && got < raw.size()) {
-      piece.compressed = true;
-      piece.data = byte_view(packed).first(got);
-    }
+    const auto piece = packer.pack(image, module, offset, raw);
     payload.clear();
     wire::encode_chunk(piece, payload);
     // As a view: it is copied behind what is queued. Moved in, large chunks would let smaller ones overtake them.

@@ -67,6 +67,7 @@ net::awaitable<net::tcp::socket> link::dial() {
     net::tcp::socket socket(executor_);
     try {
       co_await net::with_deadline(socket.async_connect(endpoint, net::use_awaitable), now() + one_address_limit);
+      reached_ = endpoint;
       connected_to_ = place{endpoint.address().to_string(), std::to_string(endpoint.port())}.text();
       co_return std::move(socket);
     } catch (const net::system_error& e) {
@@ -92,6 +93,7 @@ net::awaitable<void> link::prove(net::tls_stream& stream) {
   if (expected_) p.expected_node = *expected_;
   const auto proved = co_await net::log_in(stream, context_.keys, p);
   id_ = proved.id;
+  features_ = proved.features;
 }
 
 }  // namespace pp::ppclient

@@ -25,7 +25,11 @@ void local::send_job(const detail::job_record& record, std::uint16_t attempt, co
   const auto head = detail::submit_head(record, 0, name);
   const std::size_t size = head.size() + arguments.size();
   block place = size > worker::job_bytes::largest_copied ? pool_.place_for(named, size) : block();
-  credit_.on_submit(size);
+  if (record.how() != nullptr && record.how()->is_inside()) {
+    in_place_.insert(record.id());
+  } else {
+    credit_.on_submit(size);
+  }
   worker::pool_job job{record.id(), attempt,
                        worker::job_bytes(byte_view(head.data(), head.size()), arguments, std::move(place))};
   if (const auto terms = record.terms(); !terms.empty())
@@ -36,6 +40,10 @@ void local::send_job(const detail::job_record& record, std::uint16_t attempt, co
 void local::on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) {
   const auto code = load_big_endian<std::uint16_t>(payload.view.data() + 2);
   const bool has_run = code != wire::code_not_started;
+  if (in_place_.erase(job) > 0) {
+    payload.view[0] = wire::result_head::no_credit;
+    return owner_.on_local_result(job, attempt, std::move(payload));
+  }
   payload.view[0] = has_run ? credit_.on_result(pool_.mean_run_time(id_)) : credit_.on_returned();
   owner_.on_local_result(job, attempt, std::move(payload));
   if (const auto change = credit_.correction(); change != 0) owner_.on_local_credit(change);

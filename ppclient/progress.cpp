@@ -3,7 +3,7 @@
 #include <iostream>
 #include <thread>
 
-#include "ppclient/blocked_signals.hpp"
+#include "base/blocked_signals.hpp"
 #include "ppclient/job_set.hpp"
 
 namespace pp {
@@ -27,7 +27,7 @@ class progress::drawer {
  public:
   drawer(std::shared_ptr<job_set::state> jobs, const job_set& set, const progress_options& how, std::ostream& to)
       : jobs_(std::move(jobs)), set_(set), how_(how), to_(to) {
-    const detail::blocked_signals during_start;
+    const blocked_signals during_start;
     thread_ = std::thread([this] { run(); });
   }
   ~drawer() {

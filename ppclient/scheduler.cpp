@@ -39,7 +39,8 @@ std::vector<scheduler::job_slot> scheduler::members(const list& l) const {
 
 scheduler::node_index scheduler::on_node_ready(unsigned slots) {
   const auto index = static_cast<node_index>(nodes_.size());
-  nodes_.emplace_back().slots = slots;
+  node_entry& n = nodes_.emplace_back();
+  n.slots = n.all_slots = slots;
   alive_.push_back(index);
   return index;
 }
@@ -50,8 +51,8 @@ void scheduler::on_credit(node_index node, std::int32_t change) {
 }
 
 void scheduler::set_slots(node_index node, unsigned slots) {
-  nodes_[node].slots = slots;
-  refresh(node);
+  nodes_[node].all_slots = slots;
+  set_lent(node, nodes_[node].lent);
 }
 
 void scheduler::set_paused(node_index node, bool paused, bool silent) {
@@ -158,7 +159,7 @@ bool scheduler::is_fit(node_index node, const job_kind& what) const {
 
 bool scheduler::has_node_for(class_index kind) const {
   return std::any_of(alive_.begin(), alive_.end(), [&](node_index i) {
-    return nodes_[i].slots > 0 && !nodes_[i].leaving && is_fit(i, classes_[kind].what);
+    return nodes_[i].all_slots > 0 && !nodes_[i].leaving && is_fit(i, classes_[kind].what);
   });
 }
 
@@ -171,7 +172,7 @@ std::size_t scheduler::slots() const {
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 scheduler::class_index scheduler::class_for(const job_kind& what) {
-  const bool is_plain = what.priority == 0 && what.constraint == none && !what.has_crashed;
+  const bool is_plain = what.priority == 0 && what.constraint == none && !what.has_crashed && !what.opens;
   if (is_plain && what.image >= plain_.size()) plain_.resize(what.image + 1, none);
   class_index& known = is_plain ? plain_[what.image] : class_of_.try_emplace(what, none).first->second;
   if (known == none) {
@@ -235,6 +236,7 @@ void scheduler::place(job_slot id, node_index to, std::uint16_t attempt) {
 
 void scheduler::leave_node(job_slot id) {
   job_entry& j = jobs_[id];
+  if (j.is_inside) return leave_inside(id);
   node_entry& n = nodes_[j.node];
   remove(n.jobs, id);
   --n.in_flight;
@@ -275,8 +277,9 @@ scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint1
     return id < jobs_.size() && jobs_[id].has_other ? on_result_of_other(id, from, attempt, what)
                                                     : (++counters_.stale, verdict::stale);
   }
+  if (jobs_[id].is_inside) return on_result_inside(id, what);
   // Credit: the job that left is one place; returning 0 or 2 shrinks or widens the window.
-  nodes_[from].credit += static_cast<std::int64_t>(credit) - 1;
+  if (credit != no_credit) nodes_[from].credit += static_cast<std::int64_t>(credit) - 1;
   job_entry& j = jobs_[id];
   const bool was_recalled = j.is_recalled;
   leave_node(id);
@@ -300,6 +303,7 @@ scheduler::verdict scheduler::on_result(job_slot id, node_index from, std::uint1
 }
 
 void scheduler::on_stray_result(node_index node, unsigned credit) {
+  if (credit == no_credit) return;
   node_entry& n = nodes_[node];
   n.credit += static_cast<std::int64_t>(credit) - 1;
   if (n.ghosts > 0) --n.ghosts;
@@ -354,7 +358,9 @@ void scheduler::forget_other(job_slot id) {
 void scheduler::leave_ghost(job_slot id) {
   const node_index node = jobs_[id].node;
   cancels_.push_back({action::kind::cancel, jobs_[id].attempt, id, node});
+  const bool is_inside = jobs_[id].is_inside;
   leave_node(id);
+  if (is_inside) return;
   ++nodes_[node].ghosts;
   refresh(node);
 }
@@ -375,6 +381,7 @@ void scheduler::take_cancels(std::vector<action>& out) {
 
 void scheduler::withdraw(job_slot id) {
   PP_ASSERT(is_queued(id));
+  if (jobs_[id].is_inside) return withdraw_inside(id);
   remove(classes_[jobs_[id].kind].queue, id);
   --queued_;
   jobs_[id].state = job_state::finished;

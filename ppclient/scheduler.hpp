@@ -13,6 +13,7 @@
 //   - such a job is also started a second time, once, where a slot idles when nothing is queued and its caller says it is late;
 //   - what waits at a node beyond its slots goes by how fast the node is; an idle slot comes before every queue;
 //   - a node in quarantine takes only what no other node could take, one on trial also one job at a time;
+//   - a worker that is checked out is no slot; jobs for it go to its node alone, in their order, and need no credit;
 //   - when nothing is queued and a node idles while another holds more than it can run at once, some of those are recalled.
 // Pure: no clock, no sockets; jobs are named by the slot of their record. A job's step costs the logarithm of the nodes at most;
 // where nodes cannot run an image, also a look at each of those that has less to do than the one it finds.
@@ -65,6 +66,7 @@ class scheduler {
     image_index image = 0;
     int priority = 0;
     constraint_index constraint = none;
+    bool opens = false;        ///< it asks for a check-out: one of them may wait where all workers are checked out
     bool has_crashed = false;  ///< set by the scheduler: these may wait for other nodes and must not hold up the rest
     auto operator<=>(const job_kind&) const = default;
   };
@@ -108,6 +110,22 @@ class scheduler {
   void on_node_lost(node_index node, std::vector<job_slot>& unknown);
   /// The node cannot run this image: none is sent there any more. It answers for what it has.
   void on_unfit(node_index node, image_index image);
+
+  // --- check-outs (scheduler_leases.cpp)
+  using lease_index = std::uint32_t;
+  /// What a result's credit is when its job needed none (wire::result_head::no_credit).
+  static constexpr unsigned no_credit = 3;
+  /// So many of the node's workers are checked out, by whomever.
+  void set_lent(node_index node, unsigned workers);
+  /// A worker of the node is this client's.
+  lease_index on_lease_open(node_index node);
+  /// Nothing is sent there any more. What was queued is appended to `queued` and finished; indexes are used again when
+  /// the last job that was sent is back.
+  void on_lease_over(lease_index lease, std::vector<job_slot>& queued);
+  /// A job for that worker. Requires: the lease is not over.
+  void on_submit_inside(job_slot job, lease_index lease);
+  /// False if it has nothing to do, so that it can be given back.
+  bool has_jobs(lease_index lease) const;
 
   // --- jobs
   void on_submit(job_slot job, image_index image) { on_submit(job, {image, 0, none}, {}); }
@@ -154,10 +172,10 @@ class scheduler {
   class_index class_of(job_slot job) const { return jobs_[job].kind; }
   image_index image_of(job_slot job) const { return classes_[jobs_[job].kind].what.image; }
   node_index node_of(job_slot job) const { return jobs_[job].node; }
-  std::size_t queued() const { return queued_; }
+  std::size_t queued() const { return queued_ + queued_inside_; }
   std::size_t held() const { return held_; }
   std::size_t in_flight() const { return in_flight_; }
-  std::size_t in_flight(node_index node) const { return nodes_[node].in_flight; }
+  std::size_t in_flight(node_index node) const { return nodes_[node].in_flight + nodes_[node].inside; }
   /// Places taken by what nobody waits for.
   std::size_t ghosts(node_index node) const { return nodes_[node].ghosts; }
   /// What is in flight on a node, oldest first.
@@ -170,6 +188,7 @@ class scheduler {
   const job_kind& kind_of(class_index kind) const { return classes_[kind].what; }
   /// Of the nodes that live and are not leaving.
   std::size_t slots() const;
+  std::size_t slots(node_index node) const { return nodes_[node].slots; }
   std::size_t classes() const { return classes_.size(); }
   const counters& numbers() const { return counters_; }
 
@@ -192,6 +211,7 @@ class scheduler {
     bool has_crashed : 1 = false;  ///< see crashed_on_
     bool was_copied : 1 = false;   ///< being late is no reason to do that again
     bool had_to_wait : 1 = false;  ///< in this attempt
+    bool is_inside : 1 = false;    ///< of a check-out, whose index `kind` is then
 
     bool is_copyable() const { return idempotent && !was_copied; }
   };
@@ -209,7 +229,10 @@ class scheduler {
     std::int64_t credit = 0;
     std::uint32_t in_flight = 0;
     std::uint32_t ghosts = 0;
-    std::uint32_t slots = 0;
+    std::uint32_t inside = 0;     ///< jobs in flight for checked-out workers; no part of in_flight
+    std::uint32_t slots = 0;      ///< for jobs that are not: without the workers that are checked out
+    std::uint32_t all_slots = 0;  ///< with them
+    std::uint32_t lent = 0;
     std::uint32_t recalls = 0;
     std::uint32_t idle = 0;      ///< its share of idle_
     std::uint32_t place = none;  ///< in overfull_
@@ -225,6 +248,12 @@ class scheduler {
     job_kind what;
     list queue;
     bool is_active = false;  ///< stands in active_
+  };
+  struct lease_entry {
+    list queue;
+    node_index node = none;
+    std::uint32_t in_flight = 0;
+    bool is_over = false;
   };
   struct constraint {
     std::vector<bool> fulfilled;    ///< by node
@@ -264,6 +293,15 @@ class scheduler {
   void requeue_all(node_index node, std::vector<job_slot>& unknown);
   void recall_for_idle(std::vector<action>& out, std::size_t limit);
   std::uint32_t recall_from(node_index from, std::uint32_t wanted, std::vector<action>& out);
+  // Check-outs.
+  void serve_leases(std::vector<action>& out, std::size_t end);
+  void serve_lease(lease_entry& l, std::vector<action>& out, std::size_t end);
+  void wait_at_full_nodes(std::vector<action>& out, std::size_t end);
+  node_index full_node(const job_kind& what) const;
+  void leave_inside(job_slot id);
+  void withdraw_inside(job_slot id);
+  verdict on_result_inside(job_slot id, outcome what);
+  void free_lease(lease_index lease);
   void push_back(list& l, job_slot id);
   void push_front(list& l, job_slot id);
   void remove(list& l, job_slot id);
@@ -288,6 +326,9 @@ class scheduler {
   std::vector<constraint> constraints_;
   std::unordered_map<job_slot, other_place> others_;
   std::vector<action> cancels_;
+  std::vector<lease_entry> leases_;
+  std::vector<lease_index> free_leases_;
+  std::size_t queued_inside_ = 0;  ///< for checked-out workers; no part of queued_
   std::size_t queued_ = 0, in_flight_ = 0, held_ = 0;
   std::size_t copyable_ = 0;  ///< of those in flight
   std::uint32_t recalls_ = 0;

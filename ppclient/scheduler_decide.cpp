@@ -78,8 +78,10 @@ void scheduler::send(job_slot id, node_index to, std::vector<action>& out) {
 
 bool scheduler::decide(std::vector<action>& out, std::size_t limit) {
   const std::size_t end = out.size() + limit;
+  if (queued_inside_ > 0) serve_leases(out, end);
   for (std::size_t first = 0; first < active_.size() && queued_ > 0 && !open_.empty() && out.size() < end;)
     first = serve(first, out, end);
+  if (queued_ > 0 && out.size() < end) wait_at_full_nodes(out, end);
   if (active_.size() > few_classes) {
     std::erase_if(active_, [&](class_index c) {
       classes_[c].is_active = classes_[c].queue.first != none;
@@ -89,7 +91,7 @@ bool scheduler::decide(std::vector<action>& out, std::size_t limit) {
   if (out.size() < end && !silent_.empty()) copy_from_silent(out, end);
   // What is still queued can use none of the nodes that idle.
   if (out.size() < end && in_flight_ > 0) recall_for_idle(out, end - out.size());
-  return out.size() >= end && queued_ > 0;
+  return out.size() >= end && queued_ + queued_inside_ > 0;
 }
 
 /// The classes with the priority of active_[first], one job of each in turn. Returns where the next priority begins.
@@ -153,7 +155,7 @@ void scheduler::recall_for_idle(std::vector<action>& out, std::size_t limit) {
 
 // Without this a job that only its present node can run would be asked back and sent there again for ever.
 bool scheduler::may_run_idle(const job_entry& j) const {
-  return !j.has_crashed && !j.has_other && first_open(classes_[j.kind].what, j.node, true) != none;
+  return !j.has_crashed && !j.has_other && !j.is_inside && first_open(classes_[j.kind].what, j.node, true) != none;
 }
 
 std::uint32_t scheduler::recall_from(node_index from, std::uint32_t wanted, std::vector<action>& out) {

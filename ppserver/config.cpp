@@ -95,6 +95,7 @@ void add_network_options(CLI::App& app, raw_options& o) {
       ->envname("PP_DISCOVERY_PORT")
       ->capture_default_str()
       ->type_name("PORT");
+  app.add_flag("--no-peer-transfer", o.no_peer_transfer, "Programs come from clients only, and go to no other node");
   auto* off =
       app.add_flag("--no-discovery", o.no_discovery, "Neither announce nor answer: clients must name this node");
   app.add_flag("-a,--auto", o.automatic, "Announce this node; the default, accepted for Parallel Python's users")
@@ -163,6 +164,7 @@ config finished(raw_options& o) {
   s.interfaces = joined(o.interfaces);
   s.broadcasts = joined(o.broadcasts);
   s.discovery = !o.no_discovery;
+  s.peer_transfer = !o.no_peer_transfer;
   finish_worker_options(o, s);
   s.idle_timeout = std::chrono::seconds(o.idle_s);
   s.drain_timeout = std::chrono::seconds(o.drain_s);

@@ -41,6 +41,7 @@ struct config {
   std::uint16_t port = 60000;
   std::uint16_t discovery_port = 60000;
   bool discovery = true;
+  bool peer_transfer = true;  ///< content goes to and comes from other nodes of the same key
   std::string name;
 
   // Jobs.

@@ -14,7 +14,7 @@ struct raw_options {
   config settings;
   std::string config_file;
   std::vector<std::string> interfaces, broadcasts;
-  bool debug = false, automatic = false, recycle = false, no_discovery = false;
+  bool debug = false, automatic = false, recycle = false, no_discovery = false, no_peer_transfer = false;
   std::optional<std::string> pickle_protocol, socket_timeout;
   unsigned workers = 0;
   std::optional<std::uint64_t> memory;

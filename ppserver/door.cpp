@@ -110,6 +110,7 @@ net::awaitable<void> door::prove(net::tcp::socket socket, visit& v) {
   auth::server_handshake::parameters p;
   p.id = self_.node;
   p.boot_id = self_.boot;
+  p.features = self_.features;
   p.fresh = auth::random_array<32>();
   p.dummy_key = &dummy_key_;
   p.max_frame = wire::max_frame_payload;

@@ -23,6 +23,7 @@ class door {
   struct identity {
     auth::node_id node{};
     std::array<std::uint8_t, 16> boot{};
+    std::uint64_t features = 0;  ///< as SERVER_HELLO tells them
   };
   struct guest {
     std::unique_ptr<net::tls_stream> stream;

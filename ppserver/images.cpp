@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <zstd.h>
-
 #include "base/log.hpp"
 
 namespace pp::ppserver {
@@ -50,6 +48,9 @@ void images::on_image(const wire::image& m) {
                   " bytes of code, and this node keeps at most " + std::to_string(limit_bytes_) + " (--cache-size)");
     return;
   }
+  for (const auto& part : e.contents.modules) {
+    if (store_.has(part.content)) out_.content_found(part.content, part.size);
+  }
   ask_or_open(e);
 }
 
@@ -60,7 +61,7 @@ void images::ask_or_open(entry& e) {
     if (store_.has(part.content)) continue;
     e.missing.insert(part.content);
     // Already on its way for another image: that one's CHUNKs are enough.
-    if (!transfers_.try_emplace(part.content, transfer{part.size, e.index, nullptr}).second) continue;
+    if (!transfers_.try_emplace(part.content, transfer{part.size, e.index, nullptr, 0, false}).second) continue;
     ask.modules.push_back(static_cast<std::uint16_t>(i));
   }
   if (e.missing.empty()) {
@@ -118,6 +119,7 @@ void images::on_chunk(const wire::chunk& m) {
   // Late for an image that was refused, or brought by another image meanwhile.
   if (at == transfers_.end() || at->second.asked_by != m.index) return;
   transfer& t = at->second;
+  if (t.fetch != 0) return;  // nobody asked the client for it at this moment
   if (m.raw_length > max_chunk_bytes || m.offset > t.size || m.raw_length > t.size - m.offset) {
     refuse_message("chunk beyond the end of its module");
   }
@@ -126,8 +128,37 @@ void images::on_chunk(const wire::chunk& m) {
   if (!t.stream->append(m.offset, unpacked(m))) refuse_message("chunk out of order");
   if (!t.stream->complete()) return;
   const auto done = std::move(t.stream);
+  const auto size = t.size;
   transfers_.erase(at);
-  finish(content, done->finish());
+  finish(content, size, done->finish());
+}
+
+void images::on_fetch_from(const wire::fetch_from& m) {
+  const auto at = transfers_.find(m.content);
+  // Late for an image that was refused, or meant for what the client has begun to send itself.
+  if (at == transfers_.end()) return;
+  transfer& t = at->second;
+  if (t.stream || t.fetch != 0 || t.was_fetched) return;
+  t.fetch = ++fetches_;
+  out_.fetch(t.fetch, m.content, t.size, m.holders);
+}
+
+void images::on_fetch_ended(std::uint64_t number, const auth::digest& content, bool came) {
+  const auto at = transfers_.find(content);
+  if (at == transfers_.end() || at->second.fetch != number) return;
+  transfer& t = at->second;
+  t.fetch = 0;
+  t.was_fetched = true;
+  if (!came) return ask_client_for(content, t.asked_by);
+  const auto size = t.size;
+  transfers_.erase(at);
+  finish(content, size, {});
+}
+
+void images::ask_client_for(const auth::digest& content, std::uint32_t image) {
+  const auto& modules = find(image).contents.modules;
+  const auto at = std::find_if(modules.begin(), modules.end(), [&](const auto& m) { return m.content == content; });
+  out_.send_need({image, {static_cast<std::uint16_t>(at - modules.begin())}});
 }
 
 // Invalidates `t` if there is no room for the content.
@@ -144,21 +175,17 @@ bool images::begin(const auth::digest& content, transfer& t) {
 }
 
 byte_view images::unpacked(const wire::chunk& m) {
-  if (!m.compressed) {
-    if (m.data.size() != m.raw_length) refuse_message("chunk with a wrong length");
-    return m.data;
-  }
-  unpacked_.resize(m.raw_length);
-  const auto got = ZSTD_decompress(unpacked_.data(), unpacked_.size(), m.data.data(), m.data.size());
-  if (ZSTD_isError(got) != 0 || got != m.raw_length) refuse_message("chunk that does not unpack");
-  return unpacked_;
+  const auto raw = unpacker_.unpack(m);
+  if (!raw) refuse_message("chunk that does not unpack, or with a wrong length");
+  return *raw;
 }
 
-void images::finish(const auth::digest& content, const std::error_code& failure) {
+void images::finish(const auth::digest& content, std::uint64_t size, const std::error_code& failure) {
   if (failure == make_error_code(errc::bad_message)) {
     return fail_all_that_miss(content, "the program arrived damaged: its content does not have the announced SHA-256");
   }
   if (failure) return fail_all_that_miss(content, "the node cannot keep the program: " + failure.message());
+  out_.content_came(content, size);
   for (auto& [index, e] : entries_) {
     if (e.missing.erase(content) > 0 && e.is == state::receiving && e.missing.empty()) ask_or_open(e);
   }

@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "code/pieces.hpp"
 #include "code/store.hpp"
 #include "wire/message.hpp"
 #include "worker/pool.hpp"
@@ -32,6 +33,13 @@ class images {
     virtual void send_unfit(const wire::unfit& m) = 0;
     virtual void run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) = 0;
     virtual void give_back(std::uint64_t job, std::uint16_t attempt) = 0;
+    /// It came in full for this client: from it, or from another node that was asked for it.
+    virtual void content_came(const auth::digest& content, std::uint64_t size) = 0;
+    /// It was here when the client announced it, whoever brought it.
+    virtual void content_found(const auth::digest& content, std::uint64_t size) = 0;
+    /// Get it from one of these nodes, then call on_fetch_ended(), at once if nothing is fetched here.
+    virtual void fetch(std::uint64_t number, const auth::digest& content, std::uint64_t size,
+                       const std::vector<wire::holder>& from) = 0;
   };
 
   static constexpr std::size_t max_images = 256;
@@ -44,6 +52,9 @@ class images {
   // Each throws pp::error(errc::bad_message) for what no honest client sends.
   void on_image(const wire::image& m);
   void on_chunk(const wire::chunk& m);
+  void on_fetch_from(const wire::fetch_from& m);
+  /// `came`: it is in the store. Else the client is asked to send it.
+  void on_fetch_ended(std::uint64_t number, const auth::digest& content, bool came);
   void on_job(std::uint32_t image, worker::pool_job job);
 
   /// The program of an image that workers can run now; else null.
@@ -70,6 +81,8 @@ class images {
     std::uint64_t size = 0;
     std::uint32_t asked_by = 0;  ///< the image whose NEED named it: only that one's CHUNKs count
     std::unique_ptr<code::store::incoming> stream;
+    std::uint64_t fetch = 0;   ///< number of the fetch from another node that is under way, 0 = none
+    bool was_fetched = false;  ///< in vain: it is the client's to send
   };
 
   entry& find(std::uint32_t index);
@@ -78,8 +91,9 @@ class images {
   void refuse(entry& e, const std::string& reason);
   void abandon_transfers(const entry& of);
   byte_view unpacked(const wire::chunk& m);
+  void ask_client_for(const auth::digest& content, std::uint32_t image);
   bool begin(const auth::digest& content, transfer& t);
-  void finish(const auth::digest& content, const std::error_code& failure);
+  void finish(const auth::digest& content, std::uint64_t size, const std::error_code& failure);
   void fail_all_that_miss(const auth::digest& content, const std::string& reason);
   void give_back_held(entry& e);
 
@@ -88,7 +102,8 @@ class images {
   outlet& out_;
   std::unordered_map<std::uint32_t, entry> entries_;
   std::map<auth::digest, transfer> transfers_;  ///< asked for and not here yet
-  bytes unpacked_;                              ///< kept for its memory
+  code::piece_unpacker unpacker_;
+  std::uint64_t fetches_ = 0;  ///< ever begun
 };
 
 }  // namespace pp::ppserver

@@ -96,13 +96,13 @@ void store(const std::string& path, const std::vector<auth::key_line>& lines, bo
   for (const auto& line : lines) std::printf("%s: key %s (%s)\n", path.c_str(), id_of(line).c_str(), line.name.c_str());
 }
 
-void check_name(const std::string& name) {
+void check_key_name(const std::string& name) {
   if (name.empty() || auth::is_key_name(name)) return;
   throw mistake{status_usage, "--name may have letters, digits and . _ @ - only, at most 64"};
 }
 
 void make_new(const wishes& w) {
-  check_name(w.name);
+  check_key_name(w.name);
   std::vector<auth::key_line> lines;
   lines.push_back(auth::new_key_line(w.name));
   store(keyring_path(w), lines, w.add);
@@ -148,7 +148,7 @@ auth::secret read_import(const std::string& from) {
 }
 
 void import_from(const wishes& w) {
-  check_name(w.name);
+  check_key_name(w.name);
   auto lines = lines_of(read_import(w.from), w.from == "-" ? "standard input" : w.from);
   const auto today = auth::new_key_line({});
   for (auto& line : lines) {

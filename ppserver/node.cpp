@@ -106,10 +106,11 @@ node::node(net::io_context& io, config settings, auth::key_source source, auth::
       self_(make_identity(settings_)),
       where_(choose_interfaces(settings_, keys)),
       programs_({settings_.cache_directory, settings_.cache_bytes}),
+      peers_(io.get_executor(), programs_, keys_, self_.id, settings_.peer_transfer),
       directories_(std::make_shared<worker::job_directories>(settings_.job_root, to_hex(self_.boot), launch_.user)),
       shares_(settings_.workers),
       listener_(io.get_executor(), where_.listen_addresses(), settings_.port, where_.everything()),
-      door_({self_.id, self_.boot}, keys_, door_limits),
+      door_({self_.id, self_.boot, settings_.peer_transfer ? wire::feature_peer_transfer : 0}, keys_, door_limits),
       connections_(io.get_executor()),
       tasks_(io.get_executor()),
       signals_(io),
@@ -173,10 +174,10 @@ void node::start() {
     log::info("cgroup", {{"status", cgroup_}});
   }
   jobs_ = std::make_unique<worker::pool>(io_.get_executor(), options);
-  around_ = std::make_unique<surroundings>(surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_,
-                                                        [this] { return to_json(numbers()); },
-                                                        [this](std::chrono::milliseconds limit) { drain(limit); },
-                                                        drain_limit_, static_cast<std::uint8_t>(isolation_.level)});
+  around_ = std::make_unique<surroundings>(
+      surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); },
+                   [this](std::chrono::milliseconds limit) { drain(limit); }, drain_limit_,
+                   static_cast<std::uint8_t>(isolation_.level), &peers_});
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(number);
   tasks_.spawn("watch signals", watch_signals());
   if (settings_.idle_timeout.count() > 0) tasks_.spawn("watch idleness", watch_idleness());
@@ -211,7 +212,12 @@ net::awaitable<void> node::serve(net::tcp::socket socket) {
   if (!guest) co_return;
   const auto ticket = guest->ticket;
   // The key may have been taken away, or the node told to stop, while the client proved itself.
-  if (stops_ == 0 && keys_.find(guest->who.with) != nullptr) co_await serve_guest(std::move(*guest));
+  const bool may_stay = stops_ == 0 && keys_.find(guest->who.with) != nullptr;
+  if (may_stay && guest->who.as == auth::role::peer) {
+    co_await peers_.serve(std::move(guest->stream), std::move(guest->who), std::move(guest->address));
+  } else if (may_stay) {
+    co_await serve_guest(std::move(*guest));
+  }
   door_.on_left(ticket);
 }
 
@@ -267,6 +273,7 @@ node_numbers node::numbers() const {
   n.slots = jobs_->slots();
   n.jobs = jobs_->counters();
   n.programs = programs_.numbers();
+  n.peers = peers_.numbers();
   n.clients_total = sessions_ever_;
   n.refused = door_.refused();
   for (const auto& [number, client] : sessions_) n.sessions.push_back(client->numbers());
@@ -294,6 +301,7 @@ void node::reload_keys() {
   for (const auto& [number, client] : sessions_) {
     if (keys_.find(client->client().with) == nullptr) client->leave(errc::refused, "this client's key was taken away");
   }
+  peers_.end_all(&keys_);
 }
 
 net::awaitable<void> node::forget_keys(auth::keyring retired) {
@@ -327,6 +335,7 @@ net::awaitable<void> node::shut_down() {
   jobs_->drain();
   co_await wait_for_jobs();
   for (const auto& [number, client] : sessions_) client->leave(errc::shutting_down, "the node is being stopped");
+  peers_.end_all();
   co_await connections_.join();
   co_await jobs_->close();
   if (announcer_) co_await announcer_->close();

@@ -106,6 +106,7 @@ void session::send_welcome() {
   bytes payload;
   wire::encode_welcome(m, payload);
   channel_.send(message_type::welcome, 0, 0, payload);
+  if (around_.jobs.lent() > 0) on_lent(around_.jobs.lent());
 }
 
 // --- what the client sends -------------------------------------------------------------------------------------------
@@ -141,8 +142,10 @@ void session::dispatch(const net::message& m) {
     case message_type::submit: return on_submit(m);
     case message_type::image: return on_image(m);
     case message_type::chunk: return on_chunk(m);
+    case message_type::fetch_from: return on_fetch_from(m);
     case message_type::cancel: return on_cancel(m);
     case message_type::drain: return on_drain(m);
+    case message_type::check_in: return on_check_in(m);
     case message_type::ping: return on_ping(m);
     case message_type::goodbye: return on_goodbye(m);
     case message_type::stats_query: return on_stats_query(m);
@@ -164,6 +167,8 @@ void session::check_role(message_type type) const {
     case message_type::submit:
     case message_type::image:
     case message_type::chunk:
+    case message_type::check_in:
+    case message_type::fetch_from:
     case message_type::cancel: refuse("a client that only observes may not send jobs");
     default: return;
   }
@@ -172,13 +177,13 @@ void session::check_role(message_type type) const {
 void session::on_submit(const net::message& m) {
   const auto head = checked(wire::decode_submit(m.view), "SUBMIT");
   if (m.head.job == 0 || m.head.attempt == 0) refuse("SUBMIT without a job");
-  if (!credit_.on_submit(m.view.size())) refuse("more jobs than the credit that was granted");
-  if (draining_) return give_back(m.head.job, m.head.attempt);
   worker::pool_job job;
   job.id = m.head.job;
   job.attempt = m.head.attempt;
   if (head.terms_bytes > 0)
     job.terms = std::make_shared<const wire::terms>(checked(wire::decode_terms(wire::terms_of(head, m.view)), "terms"));
+  if (!may_come(m, job)) refuse("more jobs than the credit that was granted");
+  if (draining_) return give_back(m.head.job, m.head.attempt);
   job.payload =
       m.owned ? worker::job_bytes(m.owned) : worker::job_bytes(m.view, {}, place_in_arena(head.image, m.view.size()));
   images_.on_job(head.image, std::move(job));
@@ -256,7 +261,7 @@ void session::on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes p
   const auto code = load_big_endian<std::uint16_t>(payload.view.data() + 2);
   if (code == wire::code_not_started) return give_back(job, attempt);
   ++jobs_done_;
-  payload.view[0] = credit_.on_result(around_.jobs.mean_run_time(owner_));
+  payload.view[0] = credit_for(job);
   if (payload.owned) {
     channel_.send(message_type::result, job, attempt, std::move(payload.owned));
   } else {
@@ -293,7 +298,7 @@ void session::give_back(std::uint64_t job, std::uint16_t attempt) { give_back(jo
 
 void session::give_back(std::uint64_t job, std::uint16_t attempt, bytes payload) {
   ++jobs_returned_;
-  payload[0] = credit_.on_returned();
+  payload[0] = in_place_.erase(job) > 0 ? wire::result_head::no_credit : credit_.on_returned();
   channel_.send(message_type::result, job, attempt, payload);
 }
 

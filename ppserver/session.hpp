@@ -11,12 +11,14 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_set>
 
 #include "auth/handshake.hpp"
 #include "net/channel.hpp"
 #include "net/task_group.hpp"
 #include "ppserver/config.hpp"
 #include "ppserver/images.hpp"
+#include "ppserver/peers.hpp"
 #include "worker/credit.hpp"
 
 namespace pp::ppserver {
@@ -33,6 +35,7 @@ struct surroundings {
   std::function<void(std::chrono::milliseconds limit)> drain;
   std::chrono::milliseconds drain_limit{};  ///< that holds
   std::uint8_t isolation = 0;               ///< as WELCOME tells it
+  peers* others = nullptr;                  ///< nodes that content goes to and comes from; null = there are none
 };
 
 /// For statistics.
@@ -75,12 +78,20 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_result(std::uint64_t job, std::uint16_t attempt, handed_bytes payload) override;
   void on_unfit(const code::image_id& image, const std::string& reason,
                 const std::vector<std::uint64_t>& returned) override;
+  void on_lent(unsigned workers) override;
+  void on_lease_over(std::uint64_t place, const std::string& why) override;
   // The images.
   void send_need(const wire::need& m) override;
   void send_unfit(const wire::unfit& m) override;
   void run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) override;
   void give_back(std::uint64_t job, std::uint16_t attempt) override;
   void give_back(std::uint64_t job, std::uint16_t attempt, bytes payload);
+  void content_came(const auth::digest& content, std::uint64_t size) override;
+  void content_found(const auth::digest& content, std::uint64_t size) override;
+  void fetch(std::uint64_t number, const auth::digest& content, std::uint64_t size,
+             const std::vector<wire::holder>& from) override;
+  net::awaitable<void> fetch_content(std::uint64_t number, peers::order what);
+  void send_have(const auth::digest& content, std::uint64_t size);
 
   void dispatch(const net::message& m);
   block place_in_arena(std::uint32_t image, std::size_t size) const;
@@ -88,13 +99,17 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_submit(const net::message& m);
   void on_image(const net::message& m);
   void on_chunk(const net::message& m);
+  void on_fetch_from(const net::message& m);
   void on_cancel(const net::message& m);
   void on_drain(const net::message& m);
+  void on_check_in(const net::message& m);
   void on_ping(const net::message& m);
   void on_goodbye(const net::message& m);
   void on_stats_query(const net::message& m);
   bool may_answer();
 
+  bool may_come(const net::message& m, const worker::pool_job& job);
+  std::uint8_t credit_for(std::uint64_t job);
   void send_welcome();
   void send_correction();
   void send_goodbye(errc why, const std::string& text);
@@ -111,6 +126,7 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   net::task_group tasks_;
   worker::pool::owner_id owner_ = 0;
   worker::credit_window credit_;
+  std::unordered_set<std::uint64_t> in_place_;  ///< jobs here that are for a checked-out worker and used no credit
   images images_;
   const time_point began_ = now();
   std::uint64_t jobs_done_ = 0, jobs_returned_ = 0;

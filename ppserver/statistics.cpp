@@ -42,6 +42,11 @@ json limits_json(const node_limits& l) {
           {"restart_window_s", seconds(l.restart_window)}};
 }
 
+json peers_json(const peer_numbers& p) {
+  return {{"fetched", p.fetched}, {"fetched_bytes", p.fetched_bytes}, {"fetches_failed", p.fetches_failed},
+          {"given", p.given},     {"given_bytes", p.given_bytes},     {"refused", p.refused}};
+}
+
 std::string short_id(const code::image_id& image) { return to_hex(image).substr(0, 8); }
 
 json images_json(const std::vector<worker::program_status>& programs) {
@@ -157,6 +162,7 @@ std::string to_json(const node_numbers& n) {
                       {"hits", n.programs.hits},
                       {"evicted", n.programs.evicted},
                       {"bytes_stored", n.programs.bytes_stored}}},
+                    {"peers", peers_json(n.peers)},
                     {"jobs_timed_out", n.jobs.timed_out},
                     {"jobs_memory_limit", n.jobs.memory_limit},
                     {"jobs_cancelled", n.jobs.cancelled},
@@ -183,6 +189,9 @@ std::string to_table(const node_numbers& n) {
   add_line(out, "  programs %.1f MiB received, %.1f MiB kept, %llu found in the cache, %llu evicted",
            mebibytes(n.programs.bytes_received), mebibytes(n.programs.bytes_stored),
            static_cast<unsigned long long>(n.programs.hits), static_cast<unsigned long long>(n.programs.evicted));
+  add_line(out, "  peers    %.1f MiB fetched from other nodes, %.1f MiB given to them, %llu fetches in vain",
+           mebibytes(n.peers.fetched_bytes), mebibytes(n.peers.given_bytes),
+           static_cast<unsigned long long>(n.peers.fetches_failed));
   add_line(out, "  clients  %zu now, %llu since start, %llu strangers refused", n.sessions.size(),
            static_cast<unsigned long long>(n.clients_total), static_cast<unsigned long long>(n.refused));
   add_line(out, "  isolated %s: %s", std::string(name_of(n.isolation.level)).c_str(), n.isolation.text.c_str());

@@ -32,6 +32,7 @@ struct node_numbers {
   worker::pool_counters jobs;
   worker::pool_status status;
   code::store::counters programs;
+  peer_numbers peers;
   std::uint64_t clients_total = 0, refused = 0;
   std::vector<session_numbers> sessions;
 };

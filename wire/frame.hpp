@@ -39,6 +39,11 @@ enum class message_type : std::uint8_t {
   stats = 15,
   ready = 16,  // worker pipes only
   drain = 17,
+  lent = 24,
+  check_in = 25,
+  have = 26,
+  fetch_from = 27,
+  fetch = 28,
 };
 
 inline constexpr std::size_t frame_header_size = 16;

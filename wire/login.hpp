@@ -1,7 +1,7 @@
 // The five fixed-size messages allowed before a peer is proved.
 //
 //   header  0 "PPA1" · 4 u8 type · 5 u8 zero · 6 u16 length of the body
-//   1 CLIENT_HELLO  body 96   0 u8 proto_min · 1 u8 proto_max · 2 u8 role (1 to 4) · 3 u8 channel (1) · 4 u32 flags (0) ·
+//   1 CLIENT_HELLO  body 96   0 u8 proto_min · 1 u8 proto_max · 2 u8 role (1 to 5) · 3 u8 channel (1) · 4 u32 flags (0) ·
 //                             8 key_id[8] · 16 client_id[16] · 32 client_nonce[32] · 64 expected_node[16] (0 = any) ·
 //                             80 u64 features · 88 u64 zero
 //   2 SERVER_HELLO  body 96   0 u8 proto · 1 u8 role · 2 u8 channel (1) · 3 u8 zero · 4 u32 flags (0) · 8 key_id[8] ·
@@ -43,7 +43,9 @@ inline constexpr std::size_t login_proof_size = login_header_size + 32;
 inline constexpr std::size_t login_fail_size = login_header_size + 4;
 /// The one channel binding there is: tls-exporter, RFC 9266.
 inline constexpr std::uint8_t channel_tls_exporter = 1;
-inline constexpr std::uint8_t role_max = 4;
+inline constexpr std::uint8_t role_max = 5;
+/// SERVER_HELLO: the node tells what it HAS, and takes FETCH_FROM.
+inline constexpr std::uint64_t feature_peer_transfer = 1;
 
 /// Bytes of the whole message, header included.
 constexpr std::size_t login_size(login_type type) {

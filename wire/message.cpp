@@ -134,6 +134,66 @@ result<unfit> decode_unfit(byte_view from) {
   return whole(in, std::move(m));
 }
 
+void encode_have(const have& m, bytes& to) { writer(to).raw(m.content); }
+
+result<have> decode_have(byte_view from) {
+  reader in(from);
+  have m;
+  m.content = in.array<32>();
+  return whole(in, std::move(m));
+}
+
+void encode_fetch_from(const fetch_from& m, bytes& to) {
+  writer out(to);
+  out.raw(m.content);
+  out.u16(static_cast<std::uint16_t>(m.holders.size() * holder::size));
+  for (const auto& h : m.holders) {
+    out.raw(h.node);
+    out.u8(h.family);
+    out.raw(h.address);
+    out.u16(h.port);
+  }
+}
+
+namespace {
+/// What is no address is refused here, so that nobody dials something else than was meant.
+bool is_address(const holder& h) {
+  if (h.port == 0 || (h.family != 4 && h.family != 6)) return false;
+  return h.family == 6 || std::all_of(h.address.begin() + 4, h.address.end(), [](auto b) { return b == 0; });
+}
+}  // namespace
+
+result<fetch_from> decode_fetch_from(byte_view from) {
+  reader in(from);
+  fetch_from m;
+  m.content = in.array<32>();
+  const std::size_t length = in.u16();
+  if (!in.ok() || length == 0 || length % holder::size != 0 || length / holder::size > max_holders) return malformed();
+  m.holders.resize(length / holder::size);
+  for (auto& h : m.holders) {
+    h.node = in.array<16>();
+    h.family = in.u8();
+    h.address = in.array<16>();
+    h.port = in.u16();
+  }
+  if (!std::all_of(m.holders.begin(), m.holders.end(), is_address)) return malformed();
+  return whole(in, std::move(m));
+}
+
+void encode_fetch(const fetch& m, bytes& to) {
+  writer out(to);
+  out.u32(m.number);
+  out.raw(m.content);
+}
+
+result<fetch> decode_fetch(byte_view from) {
+  reader in(from);
+  fetch m;
+  m.number = in.u32();
+  m.content = in.array<32>();
+  return whole(in, std::move(m));
+}
+
 void encode_submit(const submit& m, std::uint8_t* to) {
   store_big_endian(to, m.image);
   store_big_endian(to + 4, m.decoder);
@@ -192,7 +252,7 @@ result<result_parts> decode_result(byte_view from) {
   m.head.flags = in.u8();
   m.head.code = in.u16();
   m.head.run_us = in.u32();
-  if (m.head.credit > 2 || (m.head.flags & ~result_head::flag_output) != 0) return malformed();
+  if (m.head.credit > result_head::no_credit || (m.head.flags & ~result_head::flag_output) != 0) return malformed();
   if ((m.head.flags & result_head::flag_output) != 0) m.printed = read_output(in);
   if (!in.ok()) return malformed();
   m.body = in.rest();
@@ -313,6 +373,27 @@ void encode_drain(const drain& m, bytes& to) { writer(to).u32(m.limit_ms); }
 result<drain> decode_drain(byte_view from) {
   reader in(from);
   return whole(in, drain{in.u32()});
+}
+
+void encode_lent(const lent& m, bytes& to) { writer(to).u16(m.workers); }
+
+result<lent> decode_lent(byte_view from) {
+  reader in(from);
+  return whole(in, lent{in.u16()});
+}
+
+void encode_check_in(const check_in& m, bytes& to) {
+  writer out(to);
+  out.u64(m.place);
+  out.text(m.why);
+}
+
+result<check_in> decode_check_in(byte_view from) {
+  reader in(from);
+  check_in m;
+  m.place = in.u64();
+  m.why = in.text();
+  return whole(in, std::move(m));
 }
 
 }  // namespace pp::wire

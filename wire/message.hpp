@@ -13,7 +13,7 @@
 //                worker → node            the same, index 0
 //   SUBMIT       client → node → worker   u32 image index · u64 decoder · u64 function · u32 bytes of terms (0 = none) ·
 //                                         u8[16] job id · terms (wire/terms) · arguments
-//   RESULT       worker → node → client   u8 credit returned (0, 1, 2) · u8 flags (bit 0: output follows) · u16 code
+//   RESULT       worker → node → client   u8 credit returned (0, 1, 2; 3: used none) · u8 flags (bit 0: output follows) · u16 code
 //                                         (0 = value, else errc or wire_code) · u32 run time µs ·
 //                                         [u32 out length · u32 err length · u64 out dropped · u64 err dropped · out · err] ·
 //                                         value bytes, or for code ≠ 0: u16 signal · u16 exit status · text type · text what ·
@@ -27,6 +27,14 @@
 //   STATS        node → client            JSON text to the end
 //   READY        worker → node            nothing; the worker has its image and waits for jobs
 //   DRAIN        client → node            u32 limit ms (0 = the node's own); role admin: the node finishes what runs and ends
+//   LENT         node → client            u16 workers that are checked out, by any client: they are nobody else's now
+//   CHECK_IN     client → node            u64 place · text (empty); the worker checked out under that name is free again
+//                node → client            u64 place · text why; it is gone, and what was meant for it comes back
+//
+//   HAVE         node → client            u8[32] SHA-256 of content that other nodes may now fetch from this one
+//   FETCH_FROM   client → node            u8[32] SHA-256 · u16 length · holders, 35 bytes each: u8[16] node id · u8 family ·
+//                                         u8[16] address · u16 port; instead of CHUNKs; NEED again if it did not work
+//   FETCH        node → node (role peer)  u32 number · u8[32] SHA-256; answered by CHUNKs (index = number, module 0) or UNFIT
 //
 // decode_x checks everything it reads and never throws. docs/protocol.md says the same; a test compares the two.
 // Must not know: sockets, keys, time, what a job's bytes mean.
@@ -106,6 +114,7 @@ struct submit {
 };
 /// The fixed part of RESULT, 8 bytes.
 struct result_head {
+  static constexpr std::uint8_t no_credit = 3;  ///< of a job in a worker that is checked out: it used none
   static constexpr std::size_t size = 8;
   static constexpr std::uint8_t flag_output = 1;
   std::uint8_t credit = 1;
@@ -166,6 +175,44 @@ struct unsupported {
 struct drain {
   std::uint32_t limit_ms = 0;
 };
+struct lent {
+  std::uint16_t workers = 0;
+};
+struct check_in {
+  std::uint64_t place = 0;
+  std::string why;
+};
+
+/// SHA-256 of what travels: a file of a program, for instance.
+using content_id = std::array<std::uint8_t, 32>;
+/// Shorter content always comes from the client: another login takes about as long as sending that much.
+inline constexpr std::uint64_t least_shared_bytes = 1ULL << 20U;
+
+struct have {
+  content_id content{};
+  bool operator==(const have&) const = default;
+};
+/// A node that has the content, and where it is reached.
+struct holder {
+  static constexpr std::size_t size = 35;
+  std::array<std::uint8_t, 16> node{};
+  std::uint8_t family = 4;                 ///< 4 or 6
+  std::array<std::uint8_t, 16> address{};  ///< IPv4 in the first 4 bytes, then zeros
+  std::uint16_t port = 0;
+  bool operator==(const holder&) const = default;
+};
+inline constexpr std::size_t max_holders = 4;
+/// At least one holder, at most max_holders.
+struct fetch_from {
+  content_id content{};
+  std::vector<holder> holders;
+  bool operator==(const fetch_from&) const = default;
+};
+struct fetch {
+  std::uint32_t number = 0;
+  content_id content{};
+  bool operator==(const fetch&) const = default;
+};
 
 // encode_x appends the payload (without frame header) to `to`.
 void encode_welcome(const welcome& m, bytes& to);
@@ -183,6 +230,11 @@ void encode_ping(const ping& m, bytes& to);  ///< PONG has the same payload
 void encode_goodbye(const goodbye& m, bytes& to);
 void encode_unsupported(const unsupported& m, bytes& to);
 void encode_drain(const drain& m, bytes& to);
+void encode_lent(const lent& m, bytes& to);
+void encode_check_in(const check_in& m, bytes& to);
+void encode_have(const have& m, bytes& to);
+void encode_fetch_from(const fetch_from& m, bytes& to);
+void encode_fetch(const fetch& m, bytes& to);
 
 result<welcome> decode_welcome(byte_view from);
 result<credit> decode_credit(byte_view from);
@@ -199,6 +251,11 @@ result<ping> decode_ping(byte_view from);
 result<goodbye> decode_goodbye(byte_view from);
 result<unsupported> decode_unsupported(byte_view from);
 result<drain> decode_drain(byte_view from);
+result<lent> decode_lent(byte_view from);
+result<check_in> decode_check_in(byte_view from);
+result<have> decode_have(byte_view from);
+result<fetch_from> decode_fetch_from(byte_view from);
+result<fetch> decode_fetch(byte_view from);
 
 /// Requires: `head` was decoded from `payload`.
 inline byte_view terms_of(const submit& head, byte_view payload) {

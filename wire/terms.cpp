@@ -6,6 +6,7 @@ namespace pp::wire {
 namespace {
 
 constexpr std::uint8_t flag_at_most_once = 1, flag_drops_output = 2;
+constexpr unsigned use_shift = 6;
 constexpr int usual_priority = 128;
 
 bool read_environment(byte_view from, std::vector<std::string>& to) {
@@ -37,11 +38,12 @@ void encode_terms(const terms& m, bytes& to) {
   out.u64(m.memory);
   out.u64(m.max_result);
   out.u8(static_cast<std::uint8_t>(m.priority + usual_priority));
-  out.u8(
-      static_cast<std::uint8_t>((m.at_most_once ? flag_at_most_once : 0) | (m.drops_output ? flag_drops_output : 0)));
+  out.u8(static_cast<std::uint8_t>((m.at_most_once ? flag_at_most_once : 0) | (m.drops_output ? flag_drops_output : 0) |
+                                   static_cast<unsigned>(m.use) << use_shift));
   out.text(m.label);
   out.u16(static_cast<std::uint16_t>(environment.size()));
   out.raw(environment);
+  if (m.use != place_use::none) out.u64(m.place);
 }
 
 result<terms> decode_terms(byte_view from) {
@@ -53,11 +55,14 @@ result<terms> decode_terms(byte_view from) {
   m.memory = in.u64();
   m.max_result = in.u64();
   m.priority = static_cast<std::int8_t>(in.u8() - usual_priority);
-  const auto flags = in.u8();
+  const auto all_flags = in.u8();
+  const auto flags = all_flags & ((1U << use_shift) - 1);
+  m.use = static_cast<place_use>(all_flags >> use_shift);
   m.at_most_once = (flags & flag_at_most_once) != 0;
   m.drops_output = (flags & flag_drops_output) != 0;
   m.label = in.text();
   const bool good = read_environment(in.take(in.u16()), m.environment);
+  if (m.use != place_use::none) m.place = in.u64();
   if (!good || !in.finished() || flags > (flag_at_most_once | flag_drops_output) || m.label.size() > max_label)
     return malformed();
   return m;

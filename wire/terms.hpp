@@ -5,9 +5,10 @@
 //   8   u64 memory          bytes one run may use with its child processes, 0 = what the node allows
 //   16  u64 max result      longest result in bytes, 0 = 1 GiB
 //   24  u8  priority        128 = the usual; more goes first
-//   25  u8  flags           bit 0: at most once; bit 1: what it prints is not wanted
+//   25  u8  flags           bit 0: at most once; bit 1: what it prints is not wanted; bits 6 and 7: place_use
 //   26  text label          for people, at most 255 bytes
 //   …   u16 length · environment: NAME=value each ended by a 0 byte
+//   …   u64 place           only if bits 6 and 7 of the flags are not both 0, see place_use
 //
 // Most jobs have none of it and carry no terms. Must not know: sockets, time, what a job's bytes mean.
 #pragma once
@@ -25,6 +26,14 @@ inline constexpr std::uint32_t max_terms_bytes = 64 * 1024;
 inline constexpr std::size_t max_label = 255;
 inline constexpr std::size_t max_environment_bytes = 60 * 1024;  ///< the names and values of one job together
 
+/// What a job has to do with one particular worker; `terms::place` is the client's name for that.
+enum class place_use : std::uint8_t {
+  none = 0,
+  inside = 1,    ///< runs in the worker that is checked out under this name, and nowhere else
+  opens = 2,     ///< the worker that has run it is the client's alone from then on, until CHECK_IN
+  one_each = 3,  ///< no worker runs two jobs of this name
+};
+
 struct terms {
   std::uint32_t timeout_ms = 0;
   std::uint32_t cpu_ms = 0;
@@ -35,6 +44,8 @@ struct terms {
   bool drops_output = false;
   std::string label;
   std::vector<std::string> environment;  ///< NAME=value
+  place_use use = place_use::none;
+  std::uint64_t place = 0;
   bool operator==(const terms&) const = default;
 };
 

@@ -46,6 +46,7 @@ void dispatch::on_owner_removed(owner_id owner) {
     // What was started or reserved for it is anybody's now.
     if (workers_[w].tail == index && (workers_[w].live == 0 || workers_[w].yields)) set_tail(w, nothing);
   }
+  end_leases_of(owner);
   erase_owner_if_done(index);
 }
 
@@ -91,7 +92,7 @@ group_id dispatch::on_group_added() {
 
 std::uint32_t dispatch::stream_of(std::uint32_t owner, group_id group) {
   for (const auto s : owners_[owner].streams) {
-    if (streams_[s].group == group) return s;
+    if (streams_[s].group == group && !streams_[s].is_special) return s;
   }
   const auto s = streams_.add();
   streams_[s] = {};
@@ -117,14 +118,16 @@ job_ref dispatch::on_submit(owner_id owner, group_id group, const new_job& what)
   job.priority = what.priority;
   job.at_most_once = what.at_most_once;
   job.owner = owner;
-  job.stream = stream_of(index, group);
+  job.use = what.use;
+  job.of_place = what.place;
+  const bool has_place = queue_in_place(j, group);
   auto& o = owners_[index];
   job.older = o.newest;
   if (o.newest != nothing) jobs_[o.newest].newer = j;
   o.newest = j;
   ++o.jobs;
   ++total_jobs_;
-  push_back(j);
+  has_place ? push_back(j) : leave_with(j, action::kind::place_gone);
   return j;
 }
 
@@ -158,6 +161,7 @@ void dispatch::push_back(job_ref j) {
 
 void dispatch::push_front(job_ref j) {
   auto& job = jobs_[j];
+  note_taken_back(j);
   auto& s = streams_[job.stream];
   job.where = job_record::place::queued;
   auto behind = s.first;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "worker/dispatch_tables.hpp"
+#include "worker/leases.hpp"
 
 namespace pp::worker {
 
@@ -43,8 +44,10 @@ struct action {
     outcome_unknown,  ///< tell the owner of `job`: it had begun on `worker`, and is not to be repeated
     unfit_job,        ///< `job` goes back with the `unfit` that follows
     unfit,            ///< tell `owner` that `group` cannot run here; reason: unfit_reason(group)
-    dropped,          ///< nobody wants `job` any more
-    forget_group,     ///< nothing names `group` any more
+    place_gone,  ///< tell the owner of `job`: the checked-out worker that it was meant for (`worker`, if known) is gone
+    lease_over,  ///< tell `owner`: `worker`, checked out as `sequence`, is not its any more
+    dropped,     ///< nobody wants `job` any more
+    forget_group,  ///< nothing names `group` any more
   };
   kind what;
   worker_id worker = nothing;
@@ -72,6 +75,8 @@ class dispatch {
     std::int8_t priority = 0;  ///< more goes first within the owner's jobs of one group
     bool at_most_once = false;
     duration timeout{};  ///< of one run, 0 = none
+    wire::place_use use = wire::place_use::none;
+    std::uint64_t place = 0;
   };
   /// The job that runs on a worker as far as is known here: the oldest in its pipe.
   struct running_job {
@@ -95,6 +100,8 @@ class dispatch {
   void set_weight(owner_id owner, std::uint32_t weight);
   job_ref on_submit(owner_id owner, group_id group, const new_job& what);
   void on_recall(owner_id owner, std::uint64_t id);
+  /// The worker that is checked out under that name is free again as soon as it has done what is there for it.
+  void on_check_in(owner_id owner, std::uint64_t place);
   /// The job leaves now, whatever it does, unless its result is on the way already. What stood behind it keeps its place.
   void on_cancel(owner_id owner, std::uint64_t id, time_point now);
   /// The running job used too much; `verdict` is cpu_limit or memory_limit. Nothing if it is not that one any more.
@@ -122,6 +129,11 @@ class dispatch {
   /// Of a worker that takes jobs or finishes its last.
   running_job running_on(worker_id w) const;
   const group_record& group(group_id g) const { return groups_[g]; }
+  /// The one whose program its workers run.
+  group_id program_of(group_id g) const { return groups_[g].base == nothing ? g : groups_[g].base; }
+  /// Workers that are checked out.
+  unsigned lent() const { return static_cast<unsigned>(leases_.lent()); }
+  bool is_draining() const { return draining_; }
   const std::string& unfit_reason(group_id g) const { return groups_[g].unfit_reason; }
   duration mean_run_time(owner_id owner) const;
   bool is_known(owner_id owner) const;
@@ -183,6 +195,23 @@ class dispatch {
   void note_start_failure(worker_id w, const ending& how, time_point now);
   void declare_unfit(group_id g, const std::string& reason, time_point now);
 
+  // Check-outs (dispatch_leases.cpp).
+  std::uint32_t special_stream_of(std::uint32_t owner, group_id group);
+  bool queue_in_place(job_ref j, group_id group);
+  void note_sent(worker_id w, job_ref j);
+  void note_taken_back(job_ref j);
+  bool may_run(const worker_record& w, const job_record& j) const;
+  bool has_done_round(const worker_record& w, const job_record& j) const;
+  bool has_stuck_round(group_id g) const;
+  void open_lease(worker_id w, job_ref j);
+  void tell_over(owner_id owner, std::uint64_t place, worker_id w);
+  void end_lease_of(worker_id w);
+  void settle_leases();
+  void give_back_lease(lease& l);
+  void end_leases_of(owner_id owner);
+  void forget_lease_group(group_id g);
+  job_ref first_for(const worker_record& w, const stream_record& s) const;
+
   // Decisions (dispatch_settle.cpp, dispatch_fairness.cpp).
   void kill_overdue();
   void wish(worker_id w, job_ref j, action::kind verdict);
@@ -204,7 +233,7 @@ class dispatch {
   void feed_new();
   void feed_all(bool one_each);
   void feed(worker_id w, std::uint32_t depth);
-  bool may_take(const worker_record& w, const stream_record& s, std::uint32_t depth) const;
+  bool may_take(const worker_record& w, job_ref j, std::uint32_t depth) const;
   void share_with_idle();
   void share_with(worker_id idle);
   void even_out(group_id g);
@@ -232,6 +261,7 @@ class dispatch {
   table<owner_record> owners_;
   table<group_record> groups_;
   table<worker_record> workers_;
+  lease_table leases_;
   std::vector<action> actions_;
   std::size_t total_jobs_ = 0;
   std::size_t long_jobs_ = 0;   ///< of those in pipes

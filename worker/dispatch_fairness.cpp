@@ -8,7 +8,7 @@ namespace pp::worker {
 // --- who is next -----------------------------------------------------------------------------------------------------
 
 bool dispatch::wants_worker(const group_record& g) const {
-  return g.is_used && g.unfit_reason.empty() && g.queued + g.live > g.serving + g.reserved;
+  return g.is_used && g.unfit_reason.empty() && g.base == nothing && g.queued + g.live > g.serving + g.reserved;
 }
 
 bool dispatch::may_start(const group_record& g) {
@@ -42,7 +42,8 @@ bool dispatch::comes_before(std::uint32_t a, std::uint32_t b, worker_id leaving_
 dispatch::candidate dispatch::neediest() {
   candidate best;
   for (group_id g = 0; g < groups_.size(); ++g) {
-    if (!wants_worker(groups_[g]) || !may_start(groups_[g])) continue;
+    if (!wants_worker(groups_[g]) && !has_stuck_round(g)) continue;
+    if (!may_start(groups_[g])) continue;
     for (const auto s : groups_[g].streams) {
       if (streams_[s].queued == 0 && streams_[s].live == 0) continue;
       if (!best || comes_before(s, best.stream, nothing)) best.stream = s;
@@ -55,7 +56,7 @@ std::uint32_t dispatch::choose_stream(worker_id w) const {
   const auto& me = workers_[w];
   std::uint32_t best = nothing, same = nothing;
   for (const auto s : groups_[me.group].streams) {
-    if (streams_[s].queued == 0) continue;
+    if (streams_[s].queued == 0 || first_for(me, streams_[s]) == nothing) continue;
     if (best == nothing || comes_before(s, best, w)) best = s;
     if (streams_[s].owner == me.tail) same = s;
   }
@@ -93,7 +94,7 @@ std::uint32_t dispatch::owner_of_first(worker_id w) const {
 void dispatch::even_out(group_id g) {
   if (!groups_[g].is_used || groups_[g].queued == 0 || groups_[g].streams.size() < 2) return;
   for (const auto s : groups_[g].streams) {
-    while (streams_[s].queued > 0 && displace({s})) {
+    while (streams_[s].queued > 0 && !streams_[s].is_special && displace({s})) {
     }
   }
 }
@@ -113,7 +114,7 @@ bool dispatch::displace(candidate who) {
       push_front(j);
       took = true;
     }
-    if (!took || me.live > 1 || !may_take(me, s, 2)) continue;
+    if (!took || me.live > 1 || !may_take(me, s.first, 2)) continue;
     const auto j = s.first;
     unlink(j);
     take_turn(who.stream);

@@ -72,7 +72,8 @@ void dispatch::leave_unbegun(job_ref j, action::kind what) {
 void dispatch::repeat(job_ref j, worker_id w) {
   if (!jobs_[j].at_most_once) return push_front(j);
   jobs_[j].worker = w;
-  leave_with(j, action::kind::outcome_unknown);
+  // Whether it had ended or not, what it did is gone with the process that it was meant for.
+  leave_with(j, workers_[w].is_lent ? action::kind::crashed : action::kind::outcome_unknown);
 }
 
 // --- cancel ----------------------------------------------------------------------------------------------------------

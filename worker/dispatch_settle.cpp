@@ -17,6 +17,7 @@ void dispatch::settle(time_point now, std::vector<action>& out) {
   PP_ASSERT(out.empty());
   now_ = now;
   next_look_ = time_point::max();
+  settle_leases();
   kill_overdue();
   if (timed_jobs_ > 0) end_late_jobs();
   return_unfit();
@@ -79,7 +80,7 @@ void dispatch::return_unfit_of(group_id g) {
 void dispatch::give_back_all() {
   for (worker_id w = 0; w < workers_.size(); ++w) {
     auto& me = workers_[w];
-    if (me.is == worker_record::state::empty) continue;
+    if (me.is == worker_record::state::empty || (me.is_lent && !draining_)) continue;
     for (auto s = me.next; me.live > 0 && s-- > me.head;) {
       const auto j = me.at(s);
       if (j == nothing) continue;
@@ -88,7 +89,8 @@ void dispatch::give_back_all() {
     }
   }
   for (std::uint32_t s = 0; s < streams_.size(); ++s) {
-    while (streams_[s].queued > 0) {
+    const bool is_lent = streams_[s].group != nothing && groups_[streams_[s].group].base != nothing;
+    while (streams_[s].queued > 0 && (draining_ || !is_lent)) {
       const auto j = streams_[s].first;
       unlink(j);
       leave_with(j, action::kind::not_started);
@@ -103,10 +105,11 @@ void dispatch::shed_surplus() {
     worker_id victim = nothing;
     for (worker_id w = 0; w < workers_.size(); ++w) {
       const auto& me = workers_[w];
-      if (me.yields || me.is == worker_record::state::empty || me.is == worker_record::state::ending) continue;
+      if (me.yields || me.is_kept() || me.is == worker_record::state::empty || me.is == worker_record::state::ending)
+        continue;
       if (victim == nothing || me.live < workers_[victim].live) victim = w;
     }
-    PP_CHECK(victim != nothing);
+    if (victim == nothing) return;  // all that is left is checked out
     begin_yield(victim, nothing, nothing);
     --serving;
   }
@@ -115,7 +118,7 @@ void dispatch::shed_surplus() {
 void dispatch::retire() {
   for (worker_id w = 0; w < workers_.size(); ++w) {
     auto& me = workers_[w];
-    if (!me.is_idle()) continue;
+    if (!me.is_idle() || me.is_lent) continue;
     const auto& g = groups_[me.group];
     const bool is_worn = limits_.recycle_after != 0 && me.done >= limits_.recycle_after;
     const bool is_orphan = g.streams.empty() && now_ >= g.orphan_since + limits_.keep_warm;
@@ -130,7 +133,7 @@ void dispatch::retire() {
 void dispatch::forget_groups() {
   for (group_id g = 0; g < groups_.size(); ++g) {
     auto& group = groups_[g];
-    if (!group.is_used || !group.had_jobs || !group.streams.empty()) continue;
+    if (!group.is_used || !group.had_jobs || !group.streams.empty() || group.base != nothing) continue;
     if (group.workers > 0 || group.reserved > 0) continue;
     group.is_used = false;
     groups_.erase(g);
@@ -201,7 +204,9 @@ worker_id dispatch::idle_victim(const stream_record& wanted) {
   worker_id best = nothing;
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
-    if (!me.is_idle() || me.yields || me.group == wanted.group || groups_[me.group].queued > 0) continue;
+    if (!me.is_idle() || me.yields || me.is_kept() || choose_stream(w) != nothing) continue;
+    // One of the same image makes room only for a job that has to run in another process than this.
+    if (me.group == wanted.group && !has_stuck_round(wanted.group)) continue;
     if (has_one && now_ < me.last_used + time_slice) {
       look_again(me.last_used + time_slice);
       continue;
@@ -232,7 +237,7 @@ worker_id dispatch::busy_victim(const candidate& who) {
   std::uint64_t most = 0, weight_of_most = 1;
   for (worker_id w = 0; w < workers_.size(); ++w) {
     const auto& me = workers_[w];
-    if (!me.takes_jobs() || me.group == s.group) continue;
+    if (!me.takes_jobs() || me.is_kept() || me.group == s.group) continue;
     const auto user = user_of_worker(w);
     if (user == nothing || user == s.owner) continue;
     const std::uint64_t theirs = share_with_worker(w, user), weight = owners_[user].weight;
@@ -263,12 +268,15 @@ void dispatch::note_run_time(stream_record& s, duration run_time) {
   s.window = mean > short_job ? 2 : static_cast<std::uint32_t>(ahead);
 }
 
-bool dispatch::may_take(const worker_record& w, const stream_record& s, std::uint32_t depth) const {
-  if (w.live >= depth || w.room() == 0) return false;
-  if (limits_.recycle_after != 0 && w.done + w.live >= limits_.recycle_after) return false;
+bool dispatch::may_take(const worker_record& w, job_ref j, std::uint32_t depth) const {
+  const auto& s = streams_[jobs_[j].stream];
+  if (w.live >= depth || w.room() == 0 || w.opens) return false;
+  if (limits_.recycle_after != 0 && !w.is_lent && w.done + w.live >= limits_.recycle_after) return false;
   if (w.live == 0) return true;
+  if (jobs_[j].use == wire::place_use::opens)
+    return false;  // not bound to a busy worker: the first that is idle has it
   const auto window = w.live_long > 0 || is_long(s) ? 2U : std::min(w.window, s.window);
-  return w.live < std::min(window, limits_.max_window) && w.live_bytes + jobs_[s.first].size <= most_pipe_bytes;
+  return w.live < std::min(window, limits_.max_window) && w.live_bytes + jobs_[j].size <= most_pipe_bytes;
 }
 
 /// A new worker counts as its owner's until it has a job: an owner that seemed to have none meanwhile would take another's.
@@ -298,12 +306,12 @@ void dispatch::feed(worker_id w, std::uint32_t depth) {
     const auto s = choose_stream(w);
     if (s == nothing) return;
     auto& me = workers_[w];
-    if (!may_take(me, streams_[s], depth)) {
+    const auto j = first_for(me, streams_[s]);
+    if (!may_take(me, j, depth)) {
       // Opens step by step, so that a wrong first impression of how short the jobs are costs little.
       if (me.live >= me.window && me.window < streams_[s].window) me.window *= 2;
       return;
     }
-    const auto j = streams_[s].first;
     unlink(j);
     take_turn(s);
     put_in_pipe(w, j);
@@ -335,8 +343,9 @@ void dispatch::share_with(worker_id idle) {
   std::vector<job_ref> taken;  // rarely needed, so its memory is not worth keeping
   for (auto s = workers_[from].next; taken.size() < wanted && s-- > workers_[from].head;) {
     const auto j = workers_[from].at(s);
-    if (j == nothing) continue;
+    if (j == nothing || !may_run(to, jobs_[j])) continue;
     if (!take_back(from, s)) break;
+    note_taken_back(j);
     taken.push_back(j);
   }
   for (; !taken.empty(); taken.pop_back()) put_in_pipe(idle, taken.back());

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "wire/terms.hpp"
 #include "worker/control.hpp"
 
 namespace pp::worker {
@@ -52,8 +54,10 @@ struct job_record {
   std::int8_t priority = 0;
   bool at_most_once = false;
   place where = place::free;
-  std::uint8_t wish = 0;  ///< 1 + the action that ends it, should its worker only pretend that it is done
-  bool is_long = true;    ///< so short jobs are not piled up behind it
+  wire::place_use use = wire::place_use::none;
+  std::uint64_t of_place = 0;  ///< its owner's name for it, see use
+  std::uint8_t wish = 0;       ///< 1 + the action that ends it, should its worker only pretend that it is done
+  bool is_long = true;         ///< so short jobs are not piled up behind it
 };
 
 struct stream_record {
@@ -64,6 +68,8 @@ struct stream_record {
   std::uint32_t live = 0;  ///< in pipes
   std::uint64_t turn = 0;
   running_mean run_time;
+  bool is_special =
+      false;  ///< of jobs that open check-outs or go one to each worker: not every worker may have the first
   std::uint32_t window = 2;  ///< how many of its jobs may be ahead in a worker's pipe; follows run_time
 };
 
@@ -83,6 +89,7 @@ struct owner_record {
 struct group_record {
   bool is_used = false;
   bool had_jobs = false;
+  group_id base = nothing;  ///< of a checked-out worker, which is a group of its own: where it came from
   std::uint32_t queued = 0;
   std::uint32_t live = 0;      ///< jobs in pipes
   std::uint32_t serving = 0;   ///< workers starting or ready that keep taking jobs
@@ -109,6 +116,9 @@ struct worker_record {
   bool yields = false;    ///< takes no more jobs and ends when it has none
   bool forgiven = false;  ///< we killed it: its running job is not to blame
   bool overdue = false;
+  bool is_lent = false;  ///< checked out
+  bool opens = false;    ///< it has a job that will check it out: nothing may come behind that
+  std::vector<std::pair<owner_id, std::uint64_t>> rounds;  ///< it has, or had, its job of these (place_use::one_each)
   group_id group = nothing;
   group_id yields_to = nothing;
   std::uint32_t tail = nothing;  ///< owner index, see owner_record::tails
@@ -134,6 +144,8 @@ struct worker_record {
   job_ref at(std::uint64_t sequence) const { return pipe[sequence % claim_slots]; }
   bool is_idle() const { return is == state::ready && live == 0; }
   bool takes_jobs() const { return is == state::ready && !yields; }
+  /// Whatever it does, nobody else may have its slot.
+  bool is_kept() const { return is_lent || opens; }
 };
 
 /// Records of one kind by index; erased ones are used again.

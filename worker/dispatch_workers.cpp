@@ -26,6 +26,7 @@ void dispatch::put_in_pipe(worker_id w, job_ref j) {
   job.sequence = me.next;
   job.is_long = is_long(s);
   me.at(me.next++) = j;
+  note_sent(w, j);
   if (me.live++ == 0) me.head_since = now_;
   me.live_long += job.is_long ? 1 : 0;
   long_jobs_ += job.is_long ? 1 : 0;
@@ -51,6 +52,7 @@ void dispatch::take_out_of_pipe(worker_id w, std::uint64_t sequence) {
   --streams_[job.stream].live;
   --groups_[me.group].live;
   me.at(sequence) = nothing;
+  if (job.use == wire::place_use::opens) me.opens = false;
 }
 
 bool dispatch::take_back(worker_id w, std::uint64_t sequence) {
@@ -74,7 +76,8 @@ void dispatch::set_tail(worker_id w, std::uint32_t owner) {
 
 void dispatch::refresh_tail(worker_id w) {
   const auto& me = workers_[w];
-  if (me.yields || me.is != worker_record::state::ready) return;  // the slot is promised, or lost, to somebody
+  if (me.yields || me.is_lent || me.is != worker_record::state::ready)
+    return;  // the slot is promised, or lost, to somebody
   std::uint32_t owner = nothing;
   for (auto s = me.next; me.live > 0 && s-- > me.head && owner == nothing;) {
     if (me.at(s) != nothing) owner = streams_[jobs_[me.at(s)].stream].owner;
@@ -95,13 +98,15 @@ job_ref dispatch::on_result(worker_id w, std::uint64_t sequence, duration run_ti
   me.last_used = me.head_since = now;
   ++me.done;
   auto& s = streams_[jobs_[j].stream];
-  note_run_time(s, run_time);
-  owners_[s.owner].run_time.add(run_time);
+  // What opens a check-out does nothing, and what runs in one says nothing about how long other jobs take.
+  if (jobs_[j].use != wire::place_use::opens) note_run_time(s, run_time);
+  if (!me.is_lent && !s.is_special) owners_[s.owner].run_time.add(run_time);
   if (is_long(s)) me.window = 2;
   groups_[me.group].ever_ran = true;
   groups_[me.group].start_failures = 0;
   if (me.live == 0) refresh_tail(w);
   leave(j);
+  if (jobs_[j].use == wire::place_use::opens) open_lease(w, j);
   return j;
 }
 
@@ -162,6 +167,7 @@ void dispatch::on_worker_exited(worker_id w, const ending& how, time_point now) 
   stop_serving(w);
   me.is = worker_record::state::ending;  // it is none of those that anything below may kill or count
   const bool ran_something = settle_pipe_of_dead(w, how, now) || me.done > 0;
+  if (me.is_lent) end_lease_of(w);
   if ((!was_told && !ran_something) || how.final) note_start_failure(w, how, now);
   if (!was_told) note_death(me.group, how, now);
   set_tail(w, nothing);

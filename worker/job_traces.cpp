@@ -13,8 +13,8 @@
 namespace pp::worker {
 namespace {
 
-constexpr std::size_t portion = 1024;
-constexpr int most_portions = 100'000;
+constexpr std::size_t swept_at_once = 1024;
+constexpr int most_sweeps = 100'000;
 // Time stamps of files follow a clock that advances once in up to 10 ms: two changes within may bear the same.
 constexpr long clock_tick_ns = 20'000'000;
 
@@ -59,7 +59,7 @@ void job_traces::restore_directory() {
   if (is_same(about.st_ctim, changed_) && !is_recent(changed_)) return;
   // A job may have closed it to the next one; the time of the last change tells that too, and no job can set it.
   if ((about.st_mode & 07777) != 0700) ::fchmod(directory_.get(), 0700);
-  for (int i = 0; i < most_portions && empty_some(directory_.get(), portion) == removal::unfinished; ++i) {
+  for (int i = 0; i < most_sweeps && empty_some(directory_.get(), swept_at_once) == removal::unfinished; ++i) {
   }
   if (::fstat(directory_.get(), &about) == 0) changed_ = about.st_ctim;
 }

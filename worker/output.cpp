@@ -17,6 +17,8 @@
 
 #ifdef __GLIBCXX__
 #include <ext/stdio_sync_filebuf.h>
+
+#include "base/blocked_signals.hpp"
 #endif
 
 namespace pp::worker {
@@ -38,22 +40,6 @@ const void* passing_on(const std::ostream& stream) {
   return nullptr;
 #endif
 }
-
-/// A thread of ours must not run the program's signal handlers.
-class all_signals_blocked {
- public:
-  all_signals_blocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  all_signals_blocked(const all_signals_blocked&) = delete;
-  all_signals_blocked& operator=(const all_signals_blocked&) = delete;
-  ~all_signals_blocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
 
 /// Reads what is there into `to`; false at the end of the pipe.
 bool read_some(int fd, kept_stream& to) {
@@ -121,7 +107,7 @@ output_capture::output_capture(control_page& page, code::descriptor out, code::d
   for (const auto& end : ends_) {
     ::fcntl(end.get(), F_SETFL, ::fcntl(end.get(), F_GETFL) | O_NONBLOCK);
   }
-  const all_signals_blocked blocked;
+  const blocked_signals blocked;
   thread_ = std::thread([this] { watch(); });
   ::pthread_setname_np(thread_.native_handle(), "pp-output");
 }

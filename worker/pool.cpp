@@ -56,6 +56,7 @@ void pool::impl::on_worker_result(worker_id w, std::uint64_t sequence, handed_by
   const auto run_us = load_big_endian<std::uint32_t>(payload.view.data() + 4);
   if (batch_time == time_point{}) batch_time = now();
   const auto j = decide.on_result(w, sequence, std::chrono::microseconds(run_us), batch_time);
+  tell_lent();
   if (j == nothing) {
     // The job may have been ended while its result was on the way.
     if (decide.worker(w).is != worker_record::state::ending)
@@ -135,6 +136,8 @@ void pool::impl::settle() {
     tasks.spawn("watch jobs", watch());
   }
   follow_long_jobs();
+  tell_lent();
+  tell_over();  // before what was meant for it comes back
   deliver();
   tell_waiters();
 }
@@ -156,6 +159,7 @@ void pool::impl::carry_out(const action& a) {
     // It may have ended by itself between the decision and now.
     case kind::stop: return workers[a.worker] ? workers[a.worker]->finish(options.kill_grace) : void();
     case kind::kill: return workers[a.worker] ? workers[a.worker]->kill() : void();
+    case kind::place_gone:
     case kind::not_started: return take_away(a, not_started_result());
     case kind::end_job: return workers[a.worker] ? workers[a.worker]->terminate(options.kill_grace) : void();
     case kind::timed_out:
@@ -169,6 +173,7 @@ void pool::impl::carry_out(const action& a) {
       unfits.push_back({a.owner, programs[a.group].what->id, decide.unfit_reason(a.group), std::move(unfit_jobs)});
       unfit_jobs.clear();
       return;
+    case kind::lease_over: return note_over(a);
     case kind::dropped: return release(a.job);
     case kind::forget_group:
       programs[a.group] = {};
@@ -271,6 +276,8 @@ void pool::submit(owner_id owner, const program& what, pool_job job) {
     what_of.priority = job.terms->priority;
     what_of.at_most_once = job.terms->at_most_once;
     what_of.timeout = std::chrono::milliseconds(job.terms->timeout_ms);
+    what_of.use = job.terms->use;
+    what_of.place = job.terms->place;
   }
   const auto j = impl_->decide.on_submit(owner, group, what_of);
   if (impl_->payloads.size() <= j) {

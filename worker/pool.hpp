@@ -60,6 +60,10 @@ class pool_owner {
   /// The image cannot run here; `returned` lists all its jobs of this owner that are hereby given back, unstarted.
   virtual void on_unfit(const code::image_id& image, const std::string& reason,
                         const std::vector<std::uint64_t>& returned) = 0;
+  /// So many of the pool's workers are checked out now, by whomever. Comes before the RESULT that opens a check-out.
+  virtual void on_lent(unsigned /*workers*/) {}
+  /// The worker that this owner has under that name (wire::terms::place) is gone, or is taken back.
+  virtual void on_lease_over(std::uint64_t /*place*/, const std::string& /*why*/) {}
 };
 
 struct pool_options {
@@ -108,6 +112,8 @@ class pool {
   void recall(owner_id owner, std::uint64_t job);
   /// Ends the job, with all that it started, if it runs: it comes back as cancelled. Nothing if its result is on the way.
   void cancel(owner_id owner, std::uint64_t job);
+  /// The worker that is checked out under that name is anybody's again when it has done what is here for it.
+  void check_in(owner_id owner, std::uint64_t place);
   /// An owner of weight 3 gets three times the slots of one of weight 1, which is what all have at first.
   void set_weight(owner_id owner, std::uint32_t weight);
   /// Gives back every job that has not begun (as code_not_started) and takes no more: the first step of draining.
@@ -121,6 +127,8 @@ class pool {
   /// 0 is allowed: workers end as soon as they are idle, queued jobs come back as code_not_started.
   void set_slots(unsigned slots);
   unsigned slots() const;
+  /// Workers that are checked out.
+  unsigned lent() const;
   /// Mean run time of recent jobs of an owner; zero if none finished yet.
   duration mean_run_time(owner_id owner) const;
   pool_counters counters() const;

@@ -30,6 +30,12 @@ struct pool::impl final : claims, supervisor::listener {
     std::vector<std::uint64_t> jobs;
   };
 
+  struct told_over {
+    owner_id owner;
+    std::uint64_t place;
+    std::string why;
+  };
+
   impl(net::executor ex, const pool_options& o);
 
   // Claim words.
@@ -71,6 +77,10 @@ struct pool::impl final : claims, supervisor::listener {
   void take_away(const action& a, bytes payload);
   void release(job_ref j);
   void deliver();
+  // Workers that are checked out (pool_leases.cpp).
+  void note_over(const action& a);
+  void tell_lent();
+  void tell_over();
   void follow_long_jobs();
   group_id find_group(const program& what) const;
   group_id group_for(const program& what);
@@ -106,6 +116,8 @@ struct pool::impl final : claims, supervisor::listener {
   // To be told when dispatch and workers are done with this turn.
   std::vector<told_result> results, delivering;
   std::vector<told_unfit> unfits;
+  std::vector<told_over> leases_over;
+  unsigned lent = 0;  ///< as owners were told
   std::vector<std::uint64_t> unfit_jobs;
   time_point batch_time{};     ///< of the results told together: the clock is read once for all of them
   bool has_long_jobs = false;  ///< then the loop does not spin: the cores are theirs

@@ -24,7 +24,8 @@ worker_status pool::impl::status_of(worker_id w, time_point at) const {
   worker_status s;
   s.pid = std::max(workers[w]->pid(), 0);
   s.state = name_of(record.is, running.job != nothing);
-  if (record.group != nothing && programs[record.group].what) s.image = programs[record.group].what->id;
+  const auto group = record.group == nothing ? nothing : decide.program_of(record.group);
+  if (group != nothing && programs[group].what) s.image = programs[group].what->id;
   if (record.is != worker_record::state::ready || running.job == nothing) return s;
   const auto used = watched[w].last(running.sequence);
   s.label = terms_of(running.job).label;

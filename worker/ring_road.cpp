@@ -16,7 +16,7 @@ namespace pp::worker {
 namespace {
 
 constexpr int most_results_at_once = 512;  // then other workers get their turn
-constexpr int most_rounds = 2;             // of these there may be honest results for: claim_slots jobs are on the road
+constexpr int most_reads = 2;              // of these there may be honest results for: claim_slots jobs are on the road
 
 /// Our end is put into `ours`; gives the other one.
 code::descriptor make_wake_up(net::pipe_socket& ours) {
@@ -260,7 +260,7 @@ void ring_road::on_result(std::uint64_t sequence, std::uint16_t attempt, handed_
   if (!payload.owned) payload.owned = block::of(bytes(payload.view.begin(), payload.view.end()));
   payload.view = payload.owned.writable();
   from_socket_ = socket_result{sequence, attempt, std::move(payload)};
-  for (int i = 0; i < most_rounds && from_socket_ && read_results(); ++i) {
+  for (int i = 0; i < most_reads && from_socket_ && read_results(); ++i) {
   }
   if (from_socket_ && !is_over()) break_off("sent a result that it did not announce");
 }
@@ -270,7 +270,7 @@ void ring_road::drain(road_events& to) {
   road_events& self = *this;
   lane_.drain(self);
   // Bounded, because a stray grandchild may still write there.
-  for (int i = 0; i < most_rounds && read_results(); ++i) {
+  for (int i = 0; i < most_reads && read_results(); ++i) {
   }
   if (!is_closed_) to.on_batch_end();
 }

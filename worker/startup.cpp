@@ -28,7 +28,7 @@ namespace pp::worker {
 namespace {
 
 // Programs and libraries expect low numbers for themselves, and some close a few of them blindly.
-constexpr int first_private_fd = 100;
+constexpr int first_high_fd = 100;
 // Arguments and a result of 64 MiB, with their rounding: there may be many workers.
 
 bool is_stream_socket(int fd) {
@@ -47,7 +47,7 @@ bool is_control_page(int fd) {
 
 /// A job's own children do not get it: they could keep the pipe open after the worker's death.
 code::descriptor made_private(int fd) {
-  const int high = ::fcntl(fd, F_DUPFD_CLOEXEC, first_private_fd);
+  const int high = ::fcntl(fd, F_DUPFD_CLOEXEC, first_high_fd);
   if (high < 0) {  // a very low limit of open files
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     return code::descriptor(fd);
@@ -77,7 +77,7 @@ void restore_signals() {
 }
 
 /// When memory runs out, jobs go before the node does. Before exec it is refused where the node cannot be dumped.
-void offer_to_oom_killer() {
+void offer_itself_to_oom_killer() {
   if (std::FILE* score = std::fopen("/proc/self/oom_score_adj", "we")) {
     std::fputs("500", score);
     std::fclose(score);
@@ -151,7 +151,7 @@ void run_worker(const worker_start& start) {
   ::close(worker_program_fd);
   restore_signals();
   ::prctl(PR_SET_NAME, "pp-worker");
-  offer_to_oom_killer();
+  offer_itself_to_oom_killer();
   warm_blocks().keep_at_most(kept_for_payloads);
   remember_program();
   try {

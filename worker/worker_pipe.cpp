@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t buffer_size = wire::max_frame_payload + wire::frame_header_size;
 // An assembly of this size is kept for the next message of its kind: fresh memory costs more than the copy into it.
-constexpr std::size_t largest_kept = 65 * 1024 * 1024;
+constexpr std::size_t largest_kept_message = 65 * 1024 * 1024;
 
 /// What is still to be sent of a list of parts.
 class remaining_parts {
@@ -111,7 +111,7 @@ bool worker_pipe::read_header(wire::frame_header& head) {
 }
 
 bool worker_pipe::read(pipe_message& message) {
-  if (assembled_.capacity() > largest_kept) assembled_.reset();
+  if (assembled_.capacity() > largest_kept_message) assembled_.reset();
   if (!read_header(message.head)) return false;
   if (message.head.has_more()) return assemble(message.head, message);
   if (!fill(message.head.length)) return false;

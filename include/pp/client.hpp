@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "pp/checkout.hpp"
 #include "pp/detail/algorithms.hpp"
 #include "pp/detail/callable.hpp"
 #include "pp/detail/dependencies.hpp"
@@ -29,7 +30,7 @@ namespace pp {
 
 /// One node as the client sees it. Local workers are the node "local".
 struct node_info {
-  std::string name;
+  std::string name;      ///< its --name, by default that of its host
   std::string id;        ///< 32 hexadecimal digits; empty for "local"
   std::string address;   ///< host:port, empty for "local"
   std::string state;     ///< found, connecting, ready, suspect, draining, lost, refused, unfit,
@@ -37,22 +38,27 @@ struct node_info {
   std::string reason;    ///< why it is not used, in words; empty if it is
   std::string version;   ///< of its pp; empty until connected
   std::string platform;  ///< "Linux 6.1.0 x86_64, glibc 2.36"; empty until connected
-  pp::isolation isolation = pp::isolation::none;     ///< how well it keeps jobs apart
-  unsigned slots = 0;                                ///< workers it runs at once
-  unsigned free = 0;                                 ///< of these, without a job of anybody
-  unsigned in_flight = 0;                            ///< jobs of this client there now
-  std::uint64_t jobs_done = 0;                       ///< results of this client's jobs that came from it
-  std::uint64_t jobs_rescheduled = 0;                ///< jobs taken elsewhere because it was lost, drained or unfit
-  std::chrono::microseconds run_time{0};             ///< how long those ran there, in all
-  std::uint64_t code_bytes_sent = 0;                 ///< of this program; 0 when the node had it already
-  std::uint64_t bytes_sent = 0, bytes_received = 0;  ///< on the connections to it, before encryption
+  pp::isolation isolation = pp::isolation::none;  ///< how well it keeps jobs apart
+  unsigned slots = 0;                             ///< workers it runs at once
+  unsigned free = 0;                              ///< of these, without a job of anybody
+  unsigned in_flight = 0;                         ///< jobs of this client there now
+  std::uint64_t jobs_done = 0;                    ///< results of this client's jobs that came from it
+  std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit
+  std::chrono::microseconds run_time{0};          ///< how long those ran there, in all
+  std::uint64_t code_bytes_sent = 0;              ///< of this program; 0 when the node had it already
+  std::uint64_t bytes_sent = 0;                   ///< on the connections to it, before encryption
+  std::uint64_t bytes_received = 0;               ///< likewise
   double speed = 1;  ///< of its workers with this client's jobs: 1 = as the mean of all nodes, 2 = in half the time
 };
 
+/// What a client did so far, in numbers that only grow, but for `queued` and `in_flight`.
 struct client_stats {
-  std::uint64_t submitted = 0, done = 0, failed = 0;  ///< done counts values, failed errors
-  std::uint64_t queued = 0, in_flight = 0;
+  std::uint64_t submitted = 0;      ///< jobs in all; a chunk of a map is one
+  std::uint64_t done = 0;           ///< of these, with a value
+  std::uint64_t failed = 0;         ///< of these, with an error
+  std::uint64_t queued = 0;         ///< now with no node
   std::uint64_t waiting = 0;        ///< of those queued: for their inputs, see client::submit
+  std::uint64_t in_flight = 0;      ///< now with a node
   std::uint64_t rescheduled = 0;    ///< jobs sent again because a node was lost, drained or unfit
   std::uint64_t retried = 0;        ///< jobs sent again because a worker died
   std::uint64_t stale_results = 0;  ///< late results that were dropped
@@ -62,30 +68,31 @@ struct client_stats {
   std::uint64_t journal_errors = 0;      ///< results that could not be kept in it
   std::uint64_t callback_errors = 0;     ///< exceptions that callbacks threw
   std::chrono::microseconds elapsed{0};  ///< since the client was made
-  std::vector<node_info> nodes;
+  std::vector<node_info> nodes;          ///< as client::nodes()
 };
 
 /// What looking for nodes did, for the moment when nothing is found.
 struct discovery_report {
-  bool enabled = false;
+  bool enabled = false;                 ///< options::discovery
   std::string key_id;                   ///< 16 hexadecimal digits; empty without a keyring
   std::string keyring;                  ///< where the key came from
   std::vector<std::string> interfaces;  ///< "lo (127.255.255.255)", …
-  std::uint16_t port = 0;
-  std::uint64_t datagrams = 0;       ///< received in all
-  std::uint64_t other_key = 0;       ///< from nodes with another key
-  std::uint64_t rejected = 0;        ///< malformed, forged or replayed
-  std::vector<std::string> remarks;  ///< clock warnings, ports that could not be bound, …
+  std::uint16_t port = 0;               ///< UDP, options::discovery_port
+  std::uint64_t datagrams = 0;          ///< received in all
+  std::uint64_t other_key = 0;          ///< from nodes with another key
+  std::uint64_t rejected = 0;           ///< malformed, forged or replayed
+  std::vector<std::string> remarks;     ///< clock warnings, ports that could not be bound, …
   /// All of it in lines for a person.
   std::string text() const;
 };
 
+/// Where jobs are given in; see the top of this file. One for each program is usual, and enough.
 class client {
  public:
   /// Starts looking for nodes at once. Throws: pp::error(errc::not_initialised) if pp::init was not called in this
   /// program, errc::bad_option with the option's name, errc::refused if a named keyring cannot be used.
   client() : client(options{}) {}
-  explicit client(const options& o);
+  explicit client(const options& o);  ///< The same with settings of its own.
   /// close().
   ~client();
   client(const client&) = delete;
@@ -129,9 +136,9 @@ class client {
   /// Blocks until no job of this client, or with this job_options::group, is unfinished and all callbacks about them have
   /// run. Jobs that callbacks or others submit meanwhile are waited for too. With a limit: false if that passed first.
   void wait();
-  bool wait(std::chrono::milliseconds limit);
-  void wait(const std::string& group);
-  bool wait(const std::string& group, std::chrono::milliseconds limit);
+  bool wait(std::chrono::milliseconds limit);                            ///< The same with a limit.
+  void wait(const std::string& group);                                   ///< The same for a group.
+  bool wait(const std::string& group, std::chrono::milliseconds limit);  ///< The same for a group, with a limit.
 
   /// Calls `f` with every element of `range` on all nodes and waits for the results, in the order of the range.
   ///
@@ -246,10 +253,43 @@ class client {
   template <class F, class... Args>
   auto broadcast(const job_options& how, F&& f, const Args&... args)
       -> std::vector<std::pair<std::string, future<detail::result_with<F, const Args&...>>>>;
+  /// The same with the settings of options::job.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(F&& f, const Args&... args) {
     return broadcast(job_options{}, static_cast<const std::decay_t<F>&>(f), args...);
   }
+
+  /// The same on every worker of those nodes that is not checked out: as many jobs as there are, each in a different process,
+  /// in no order. A job waits until its worker has done what it has: for ever, if that never ends.
+  template <class F, class... Args>
+  auto broadcast(every_worker_t, const job_options& how, F&& f, const Args&... args)
+      -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+  template <class F, class... Args>
+  requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(every_worker_t all, F&& f,
+                                                                                const Args&... args) {
+    return broadcast(all, job_options{}, static_cast<const std::decay_t<F>&>(f), args...);
+  }
+
+  /// One worker for this caller alone, from any node, or where job_options::node, nodes and isolation allow; priority counts
+  /// too, nothing else does. Callers of one client who ask for the same get theirs in the order in which they asked, clients
+  /// in turns.
+  ///
+  /// Threads: any, concurrently.
+  /// Blocks:  until a worker has nothing to do, at most for `limit`.
+  /// Throws:  pp::error(errc::overloaded) when that has passed; errc::no_nodes and others as a job that cannot run.
+  checked_out checkout(const job_options& how, std::chrono::milliseconds limit) {
+    return checked_out::take(*core_, how, limit);
+  }
+  checked_out checkout(std::chrono::milliseconds limit) { return checkout({}, limit); }
+
+  /// Lays the elements of `range` in workers that are checked out for it, in as many parts; 0 = all that there are now and
+  /// that are not checked out. T is the range's value type.
+  ///
+  /// Blocks:  until that many workers have nothing to do, at most for `limit`; two that want all of them hinder each other
+  ///          until then.
+  /// Throws:  as checkout(); nothing is kept then.
+  template <class Range>
+  auto scatter(const Range& range, std::size_t workers = 0, std::chrono::milliseconds limit = std::chrono::seconds(60));
 
   /// Changes options::local while jobs run. More: jobs that wait begin there at once. Fewer, or 0: what runs ends first,
   /// and what had not begun goes to other nodes, or waits for some. Any thread.
@@ -263,10 +303,10 @@ class client {
 
   /// Every node known now, "local" first if there are local workers.
   std::vector<node_info> nodes() const;
-  client_stats stats() const;
+  client_stats stats() const;  ///< What became of its jobs so far.
   /// The nodes' part of stats() as a table in the form of Parallel Python. A map's chunk counts as one job.
   void print_stats(std::ostream& to = std::cout) const;
-  discovery_report discovery() const;
+  discovery_report discovery() const;  ///< What looking for nodes did so far.
 
   /// One round trip to a node given as its name, id or address. Throws pp::error(errc::no_nodes) if it is not known or
   /// does not answer within `limit`.
@@ -285,22 +325,27 @@ class client {
  private:
   /// Name, and what job_options::node takes.
   std::vector<std::pair<std::string, std::string>> ready_places(const job_options& how) const;
+  /// The same, each place once for each of its workers.
+  std::vector<std::pair<std::string, std::string>> ready_workers(const job_options& how) const;
 
   std::unique_ptr<detail::client_core> core_;
 };
 
 /// A function bound once to a client and settings, to be called like submit() with its arguments alone:
+///
 ///   pp::function twice(client, +[](int n) { return 2 * n; }, {.timeout = 5s});   // pp::function<int(int)>
 ///   pp::future<int> four = twice.submit(2);
 /// Copies are cheap. The client must outlive it. Threads: any, concurrently. Throws: as client::submit() and map().
 template <class Signature>
 class function;
+/// Every function has this form.
 template <class R, class... Args>
 class function<R(Args...)> {
  public:
   /// Throws: nothing; settings out of their range and a null pointer are told by submit() and map().
   function(client& where, R (*f)(Args...), job_options how = {}) : client_(&where), f_(f), how_(std::move(how)) {}
 
+  /// As client::submit(); the arguments are converted to Args.
   template <class... Given>
   auto submit(Given&&... args) const {
     return client_->submit(how_, f_, std::forward<Given>(args)...);
@@ -316,6 +361,7 @@ class function<R(Args...)> {
   R (*f_)(Args...);
   job_options how_;
 };
+/// So that its signature need not be written out.
 template <class R, class... Args>
 function(client&, R (*)(Args...), job_options = {}) -> function<R(Args...)>;
 
@@ -332,3 +378,5 @@ auto client::broadcast(const job_options& how, F&& f, const Args&... args)
 }
 
 }  // namespace pp
+
+#include "pp/detail/every_worker.hpp"

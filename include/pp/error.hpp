@@ -57,9 +57,13 @@ enum class condition {
       4,  ///< refused, version_mismatch, unfit_node, bad_message, closed, not_initialised, bad_option, not_shippable
 };
 
+/// Of every errc: its name is "pp".
 const std::error_category& error_category() noexcept;
+/// Of every condition.
 const std::error_category& condition_category() noexcept;
+/// So that an errc is a std::error_code where one is wanted.
 inline std::error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), error_category()}; }
+/// So that a code can be compared with a condition.
 inline std::error_condition make_error_condition(condition c) noexcept {
   return {static_cast<int>(c), condition_category()};
 }
@@ -72,10 +76,11 @@ struct exception_cause {
 
 /// One start of a job. Times are by this machine's clock.
 struct job_attempt {
-  unsigned number = 1;
-  std::string node;     ///< name, "local" for this machine's own workers
-  std::string address;  ///< host:port, empty for "local"
-  std::chrono::system_clock::time_point sent{}, ended{};
+  unsigned number = 1;                            ///< 1 for the first
+  std::string node;                               ///< name, "local" for this machine's own workers
+  std::string address;                            ///< host:port, empty for "local"
+  std::chrono::system_clock::time_point sent{};   ///< when it was sent to the node
+  std::chrono::system_clock::time_point ended{};  ///< when its end was known here
   std::string outcome;  ///< in words: "was killed by signal 11 (Segmentation fault)", "the node was lost", …
   int pid = 0;          ///< of the worker on its node, 0 if not known
   int signal = 0;       ///< that killed the worker, 0 if none
@@ -93,23 +98,27 @@ struct failed_input {
 
 /// All that is known about a job that failed. What is not known is empty or 0.
 struct job_report {
-  std::string id;             ///< 32 hexadecimal digits, the same in all attempts and for the job itself (pp::this_job)
-  std::string label;          ///< job_options::label
-  std::string function;       ///< name of the function in the program, as far as its symbol table has it
-  std::string node, address;  ///< where the last attempt ran; name "local" for this machine's own workers
-  int pid = 0;                ///< of the last worker, on its node
-  std::string type;           ///< demangled type of the exception, empty if there was none
-  std::string message;        ///< the exception's what(), or what happened in words
+  std::string id;        ///< 32 hexadecimal digits, the same in all attempts and for the job itself (pp::this_job)
+  std::string label;     ///< job_options::label
+  std::string function;  ///< name of the function in the program, as far as its symbol table has it
+  std::string node;      ///< where the last attempt ran; "local" for this machine's own workers
+  std::string address;   ///< host:port of that node, empty for "local"
+  int pid = 0;           ///< of the last worker, on its node
+  std::string type;      ///< demangled type of the exception, empty if there was none
+  std::string message;   ///< the exception's what(), or what happened in words
   std::vector<exception_cause> causes;  ///< what was nested in it, outermost first
   std::string items;                    ///< of a map whose worker died: "item 7" or "one of items 7 to 9"; else empty
   int signal = 0;                       ///< that killed the worker, 0 if none
   int exit_code = 0;                    ///< of the worker, if it exited
   std::vector<std::string> stack;       ///< of a crash, innermost first, as far as the worker could still tell
   std::string stderr_tail;              ///< the end of what the job wrote to stderr, at most 4 KiB
-  std::chrono::system_clock::time_point submitted{}, sent{}, ended{};  ///< sent: the last attempt
-  std::chrono::microseconds run_time{0}, cpu_time{0};                  ///< of the last attempt
-  std::uint64_t peak_memory = 0;                                       ///< of the last attempt, bytes
-  unsigned starts = 1;                                                 ///< how often it was started in all
+  std::chrono::system_clock::time_point submitted{};  ///< when submit() was called
+  std::chrono::system_clock::time_point sent{};       ///< when the last attempt was sent
+  std::chrono::system_clock::time_point ended{};      ///< when the end was known here
+  std::chrono::microseconds run_time{0};              ///< of the last attempt
+  std::chrono::microseconds cpu_time{0};              ///< of the last attempt, with the processes that it started
+  std::uint64_t peak_memory = 0;                      ///< of the last attempt, bytes
+  unsigned starts = 1;                                ///< how often it was started in all
   std::vector<job_attempt> attempts;  ///< those that failed, oldest first; at most the first 16 and the last
   std::string capsule;                ///< file it was saved to (options::capsule_dir)
   /// Of errc::dependency_failed: the input that failed, then the input of that one, …; the last is what began it. At most
@@ -121,7 +130,9 @@ struct job_report {
 /// Every error this library throws. `code()` is an errc; `what()` is one clear line that says what to do.
 class error : public std::system_error {
  public:
+  /// Without a job.
   error(errc code, const std::string& text) : error(code, text, nullptr) {}
+  /// About a job.
   error(errc code, const std::string& text, std::shared_ptr<const job_report> job)
       : std::system_error(make_error_code(code), text), text_(text), job_(std::move(job)) {}
 
@@ -143,16 +154,19 @@ class error : public std::system_error {
 /// A job that ended badly: it threw, took its worker down, met a limit, was cancelled, or its fate is not known.
 class job_error : public error {
  public:
+  /// The text is put together from the report.
   job_error(errc code, job_report about);
 
-  const std::string& type() const noexcept { return job()->type; }
-  const std::string& message() const noexcept { return job()->message; }
-  const std::string& node() const noexcept { return job()->node; }
-  const std::string& stderr_tail() const noexcept { return job()->stderr_tail; }
-  int signal() const noexcept { return job()->signal; }
-  int exit_code() const noexcept { return job()->exit_code; }
-  unsigned attempts() const noexcept { return job()->starts; }
-  const std::string& items() const noexcept { return job()->items; }
+  // The parts of job() that are wanted most; job_report says what each is.
+  const std::string& type() const noexcept { return job()->type; }                ///< job_report::type
+  const std::string& message() const noexcept { return job()->message; }          ///< job_report::message
+  const std::string& node() const noexcept { return job()->node; }                ///< job_report::node
+  const std::string& stderr_tail() const noexcept { return job()->stderr_tail; }  ///< job_report::stderr_tail
+  int signal() const noexcept { return job()->signal; }                           ///< job_report::signal
+  int exit_code() const noexcept { return job()->exit_code; }                     ///< job_report::exit_code
+  unsigned attempts() const noexcept { return job()->starts; }                    ///< job_report::starts
+  const std::string& items() const noexcept { return job()->items; }              ///< job_report::items
+  /// job_report::causes
   const std::vector<exception_cause>& causes() const noexcept { return job()->causes; }
 };
 

@@ -29,16 +29,18 @@ struct job_output {
   std::string out;                ///< stdout
   std::string err;                ///< stderr
   std::uint64_t out_dropped = 0;  ///< bytes left out of the middle
-  std::uint64_t err_dropped = 0;
+  std::uint64_t err_dropped = 0;  ///< the same of stderr
   /// True if something was left out.
   bool truncated() const { return out_dropped > 0 || err_dropped > 0; }
 };
 
+/// The result of one job. Movable, not copyable; giving it up does not end the job.
 template <class R>
 class [[nodiscard]] future {
  public:
   /// No job; only assignment and destruction are allowed.
   future() noexcept = default;
+  /// For client::submit().
   explicit future(detail::job_handle job) noexcept : job_(std::move(job)) {}
 
   /// True until get() has been called.
@@ -105,6 +107,7 @@ class [[nodiscard]] future {
   /// `co_await job` is get() for a coroutine. It goes on at once if the job is done, else on the client's callback thread. A
   /// coroutine that waits must not be destroyed.
   auto operator co_await() & noexcept { return detail::awaiter<future&>(*this); }
+  /// The same for a future without a name, as submit() returns it: it is kept meanwhile.
   auto operator co_await() && noexcept { return detail::awaiter<future>(std::move(*this)); }
   /// The same for a coroutine that must go on elsewhere: `co_await job.on([&](auto go_on) { post(loop, go_on); })`.
   /// `post` is called on the callback thread with a copyable void().
@@ -112,6 +115,7 @@ class [[nodiscard]] future {
   auto on(Post post) & {
     return detail::awaiter<future&, Post>(*this, std::move(post));
   }
+  /// The same for a future without a name.
   template <class Post>
   auto on(Post post) && {
     return detail::awaiter<future, Post>(std::move(*this), std::move(post));

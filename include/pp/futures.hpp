@@ -60,11 +60,14 @@ auto as_completed(Range&& futures) {
 template <class... R>
 class [[nodiscard]] all_of {
  public:
+  /// For when_all().
   explicit all_of(future<R>... futures) : futures_(std::move(futures)...) {}
 
+  /// True if all are done, so that get() would not block.
   bool ready() const noexcept {
     return std::apply([](const auto&... f) { return (f.ready() && ...); }, futures_);
   }
+  /// Blocks until all are done.
   void wait() const {
     std::apply([](const auto&... f) { (f.wait(), ...); }, futures_);
   }
@@ -77,7 +80,9 @@ class [[nodiscard]] all_of {
   }
   /// As of a future.
   auto operator co_await() & noexcept { return detail::awaiter<all_of&>(*this); }
+  /// The same where it has no name.
   auto operator co_await() && noexcept { return detail::awaiter<all_of>(std::move(*this)); }
+  /// As future::on(): the coroutine goes on where `post` says.
   template <class Post>
   auto on(Post post) && {
     return detail::awaiter<all_of, Post>(std::move(*this), std::move(post));
@@ -98,18 +103,27 @@ class [[nodiscard]] all_of {
 template <class R>
 class [[nodiscard]] all_of_range {
  public:
+  /// For when_all().
   explicit all_of_range(std::vector<future<R>> futures) : futures_(std::move(futures)) {}
 
+  /// True if all are done, so that get() would not block.
   bool ready() const noexcept {
     return std::ranges::all_of(futures_, [](const auto& f) { return f.ready(); });
   }
+  /// Blocks until all are done.
   void wait() const { pp::wait(futures_); }
+  /// Waits for all, then gives a vector of the values in the order of the futures, once; nothing for jobs that return nothing.
+  ///
+  /// Throws: what the first in that order that failed throws.
   auto get() {
     wait();
     return detail::take_all(futures_);
   }
+  /// As of a future.
   auto operator co_await() & noexcept { return detail::awaiter<all_of_range&>(*this); }
+  /// The same where it has no name.
   auto operator co_await() && noexcept { return detail::awaiter<all_of_range>(std::move(*this)); }
+  /// As future::on(): the coroutine goes on where `post` says.
   template <class Post>
   auto on(Post post) && {
     return detail::awaiter<all_of_range, Post>(std::move(*this), std::move(post));
@@ -128,6 +142,7 @@ template <class... R>
 all_of<R...> when_all(future<R>... futures) {
   return all_of<R...>(std::move(futures)...);
 }
+/// The same for any number; get() gives a vector. A vector without futures is done at once.
 template <class R>
 all_of_range<R> when_all(std::vector<future<R>> futures) {
   return all_of_range<R>(std::move(futures));
@@ -136,26 +151,33 @@ all_of_range<R> when_all(std::vector<future<R>> futures) {
 /// One that is done, and all of them.
 template <class R>
 struct any_result {
-  std::size_t index = npos;  ///< npos if there were none
-  std::vector<future<R>> futures;
+  std::size_t index = npos;        ///< npos if there were none
+  std::vector<future<R>> futures;  ///< all of them, in their order
 };
 
 /// What when_any() gives: a future of the first that is done.
 template <class R>
 class [[nodiscard]] any_of {
  public:
+  /// For when_any().
   explicit any_of(std::vector<future<R>> futures) : futures_(std::move(futures)) {}
 
+  /// True if one is done, or if there are none, so that get() would not block.
   bool ready() const noexcept {
     return futures_.empty() || std::ranges::any_of(futures_, [](const auto& f) { return f.ready(); });
   }
+  /// Blocks until one is done.
   void wait() const { static_cast<void>(wait_any(futures_)); }
+  /// Waits for one, then gives all futures back, once. Throws nothing that a job threw: that one's get() does.
   any_result<R> get() {
     const std::size_t index = wait_any(futures_);
     return {index, std::move(futures_)};
   }
+  /// As of a future.
   auto operator co_await() & noexcept { return detail::awaiter<any_of&>(*this); }
+  /// The same where it has no name.
   auto operator co_await() && noexcept { return detail::awaiter<any_of>(std::move(*this)); }
+  /// As future::on(): the coroutine goes on where `post` says.
   template <class Post>
   auto on(Post post) && {
     return detail::awaiter<any_of, Post>(std::move(*this), std::move(post));
@@ -174,6 +196,7 @@ template <class R>
 any_of<R> when_any(std::vector<future<R>> futures) {
   return any_of<R>(std::move(futures));
 }
+/// The same for futures that are named one by one.
 template <class R, std::same_as<future<R>>... More>
 any_of<R> when_any(future<R> first, More... more) {
   std::vector<future<R>> all;

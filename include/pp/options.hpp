@@ -18,12 +18,14 @@ namespace pp {
 
 /// How many worker processes this machine contributes by itself: a number, or `automatic`.
 struct local_workers {
-  static constexpr int automatic_value = -1;
+  static constexpr int automatic_value = -1;  ///< what `count` is for automatic()
+  /// A number, 0 for none. Range 0..4096.
   constexpr local_workers(int n) : count(n) {}  // NOLINT(google-explicit-constructor): options.local_workers = 4
   /// All effective CPUs, unless a node on this host has announced itself: then 0.
   static constexpr local_workers automatic() { return {automatic_value}; }
+  /// True if the number is to be found out.
   constexpr bool is_automatic() const { return count == automatic_value; }
-  int count;
+  int count;  ///< of processes, or automatic_value
 };
 
 /// What becomes of what a job prints.
@@ -85,12 +87,14 @@ struct job_options {
   /// Variables that the job sees beside its worker's; gone when it has ended. Names that begin with PP_ or LD_ are
   /// refused. 60 KiB at most in all.
   std::map<std::string, std::string> environment = {};
+  /// What becomes of what it prints: to be repeated here, kept, or dropped.
   pp::output output = pp::output::usual;
   /// Jobs that must have ended well before this one begins: client.submit({.after = {a, b}}, f), with a and b futures of the
   /// same client. If one fails, this one fails with errc::dependency_failed. Not in options::job.
   std::vector<job_ref> after = {};
 };
 
+/// Every setting of one client. Values outside their range throw pp::error(errc::bad_option) from its constructor.
 struct options {
   /// Worker processes on this machine: automatic, a number, or 0 = nodes only. Range 0..4096. $PP_LOCAL_WORKERS.
   pp::local_workers local = pp::local_workers::automatic();
@@ -161,6 +165,10 @@ struct options {
   /// Called with each exception that leaves a callback (future::then, on_done, or a coroutine that goes on there), on the
   /// callback thread. Default: it is only logged and counted. Must not throw.
   std::function<void(std::exception_ptr)> on_callback_error;
+
+  /// Programs of 1 MiB and more are sent to one node, and nodes of the same key that are near it fetch them there. Off:
+  /// this client sends them to every node itself.
+  bool peer_transfer = true;
 
   /// What this client asks nodes to be allowed to do.
   pp::role role = pp::role::submit;

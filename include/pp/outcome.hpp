@@ -10,18 +10,24 @@
 
 namespace pp {
 
+/// A value of type R, or the error that stands in its place.
 template <class R>
 class outcome {
  public:
+  /// For try_map(), as the other one.
   explicit outcome(R value) : value_(std::move(value)) {}
-  explicit outcome(pp::error why) : error_(std::move(why)) {}
+  explicit outcome(pp::error why) : error_(std::move(why)) {}  ///< an error
 
+  /// True if there is a value.
   bool has_value() const noexcept { return value_.has_value(); }
+  /// The same: `if (outcome)`.
   explicit operator bool() const noexcept { return has_value(); }
 
   /// Throws: pp::job_error if the function threw or its worker died, pp::error for everything else.
   R& value() & { return check(), *value_; }
+  /// The same.
   const R& value() const& { return check(), *value_; }
+  /// The same, to be moved from.
   R&& value() && { return check(), *std::move(value_); }
 
   /// Requires: !has_value(). error().job() tells what is known about the job; its `items` names the elements.
@@ -43,13 +49,17 @@ class outcome {
 template <>
 class outcome<void> {
  public:
-  outcome() = default;
-  explicit outcome(pp::error why) : error_(std::move(why)) {}
+  outcome() = default;                                         ///< success
+  explicit outcome(pp::error why) : error_(std::move(why)) {}  ///< an error
+  /// True if there is no error.
   bool has_value() const noexcept { return !error_.has_value(); }
+  /// The same.
   explicit operator bool() const noexcept { return has_value(); }
+  /// Throws the error, if there is one.
   void value() const {
     if (error_) outcome<bool>(*error_).value();
   }
+  /// Requires: !has_value().
   const pp::error& error() const { return *error_; }
 
  private:

@@ -1,6 +1,9 @@
 /// Everything, for people in a hurry.
+///
+/// Not pp/asio.hpp: that one needs Boost.
 #pragma once
 
+#include "pp/checkout.hpp"
 #include "pp/client.hpp"
 #include "pp/error.hpp"
 #include "pp/future.hpp"

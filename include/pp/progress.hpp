@@ -17,7 +17,7 @@ namespace pp {
 
 /// A set of jobs at one moment.
 struct set_status {
-  std::size_t total = 0;
+  std::size_t total = 0;                     ///< jobs in the set
   std::size_t done = 0;                      ///< also those that failed
   std::size_t failed = 0;                    ///< those whose future has an error
   std::size_t running = 0;                   ///< a node has them; some of them may wait there for a worker
@@ -31,6 +31,7 @@ struct set_status {
   double speed_up() const {
     return wall_time.count() > 0 ? double(serial_time.count()) / double(wall_time.count()) : 0;
   }
+  /// True if all are done, also for an empty set.
   bool is_done() const { return done == total; }
   /// "17 of 40 done, 1 failed, 4 running, 19 queued, 3.2 s elapsed, speed-up 3.9, 4.3 s left".
   std::string text() const;
@@ -40,6 +41,7 @@ struct set_status {
 class job_set {
  public:
   job_set();
+  /// Those of a range; its empty futures are passed over.
   template <range_of_futures Range>
   explicit job_set(const Range& futures) : job_set() {
     for (const auto& f : futures) add(f);
@@ -50,9 +52,11 @@ class job_set {
     if (job.valid()) add(detail::set_access::job(job));
   }
 
+  /// How far they are now.
   set_status status() const;
-  /// Blocks until all are done. False if they were not before `limit` had passed.
+  /// Blocks until all are done.
   void wait() const;
+  /// False if they were not done before `limit` had passed.
   bool wait(std::chrono::milliseconds limit) const;
 
  private:
@@ -62,6 +66,7 @@ class job_set {
   std::shared_ptr<state> state_;  ///< shared with the jobs that are watched
 };
 
+/// How a bar looks, and where it is drawn.
 struct progress_options {
   std::string label = {};      ///< in front of the bar
   std::ostream* to = nullptr;  ///< where to draw in any case; null = stderr if it is a terminal, else nowhere
@@ -73,14 +78,17 @@ struct progress_options {
 ///   pp::progress bar(jobs, {.label = "rendering"});
 class progress {
  public:
+  /// Of the jobs of a range; the futures stay there.
   template <range_of_futures Range>
   explicit progress(const Range& futures, const progress_options& how = {}) : progress(job_set(futures), how) {}
+  /// Of a set, which goes on to be usable: copies of a set watch the same jobs.
   explicit progress(job_set jobs, const progress_options& how = {});
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
   /// Draws once more and ends the line.
   ~progress();
 
+  /// What the bar shows, as numbers.
   set_status status() const { return jobs_.status(); }
 
  private:

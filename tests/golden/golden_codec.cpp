@@ -152,6 +152,16 @@ void tell_cancel(const wire::cancel& m, fields& f) { f("why", static_cast<int>(m
 void tell_ping(const wire::ping& m, fields& f) { f("token", m.token); }
 void tell_goodbye(const wire::goodbye& m, fields& f) { f("reason", m.reason)("drain_ms", m.drain_ms)("text", m.text); }
 void tell_drain(const wire::drain& m, fields& f) { f("limit_ms", m.limit_ms); }
+void tell_lent(const wire::lent& m, fields& f) { f("workers", m.workers); }
+void tell_check_in(const wire::check_in& m, fields& f) { f("place", m.place)("why", m.why); }
+void tell_have(const wire::have& m, fields& f) { f("content", m.content); }
+void tell_fetch_from(const wire::fetch_from& m, fields& f) {
+  bytes holders;
+  wire::encode_fetch_from(m, holders);
+  holders.erase(holders.begin(), holders.begin() + 34);
+  f("content", m.content)("length", m.holders.size() * wire::holder::size)("holders", holders);
+}
+void tell_fetch(const wire::fetch& m, fields& f) { f("number", m.number)("content", m.content); }
 void tell_unsupported(const wire::unsupported& m, fields& f) { f("type", m.type); }
 
 /// Texts each ended by a 0 byte, as one hexadecimal string.
@@ -166,9 +176,12 @@ std::string ended_texts(const std::vector<std::string>& texts) {
 
 void tell_terms(const wire::terms& t, fields& f) {
   f("timeout_ms", t.timeout_ms)("cpu_ms", t.cpu_ms)("memory", t.memory)("max_result", t.max_result);
-  f("priority", t.priority + 128)("term_flags", (t.at_most_once ? 1 : 0) + (t.drops_output ? 2 : 0))("label", t.label);
+  f("priority", t.priority + 128)("term_flags",
+                                  (t.at_most_once ? 1 : 0) + (t.drops_output ? 2 : 0) + 64 * static_cast<int>(t.use));
+  f("label", t.label);
   const auto environment = ended_texts(t.environment);
   f("env_length", environment.size() / 2)("environment", environment);
+  if (t.use != wire::place_use::none) f("place", t.place);
 }
 
 void tell_failure(const wire::failure& why, fields& f) {
@@ -278,6 +291,11 @@ const std::map<std::string, codec>& codecs() {
       {"STATS", stats},
       {"READY", nothing},
       {"DRAIN", plain(wire::decode_drain, wire::encode_drain, tell_drain)},
+      {"LENT", plain(wire::decode_lent, wire::encode_lent, tell_lent)},
+      {"CHECK_IN", plain(wire::decode_check_in, wire::encode_check_in, tell_check_in)},
+      {"HAVE", plain(wire::decode_have, wire::encode_have, tell_have)},
+      {"FETCH_FROM", plain(wire::decode_fetch_from, wire::encode_fetch_from, tell_fetch_from)},
+      {"FETCH", plain(wire::decode_fetch, wire::encode_fetch, tell_fetch)},
       {"MANIFEST", manifest},
   };
   return all;

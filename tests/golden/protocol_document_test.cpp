@@ -70,6 +70,11 @@ TEST(ProtocolDocument, MessageNumbersAreThoseOfTheCode) {
       {"STATS", message_type::stats},
       {"READY", message_type::ready},
       {"DRAIN", message_type::drain},
+      {"LENT", message_type::lent},
+      {"CHECK_IN", message_type::check_in},
+      {"HAVE", message_type::have},
+      {"FETCH_FROM", message_type::fetch_from},
+      {"FETCH", message_type::fetch},
   };
   const auto& rows = document().with_heading("number");
   ASSERT_EQ(rows.size(), expected.size());

@@ -96,10 +96,17 @@ pp::options cluster::client_options() const {
   o.discovery_port = discovery_port_;
   o.secret_file = keyring().string();
   o.heartbeat = std::chrono::milliseconds(500);
-  o.suspect_after = std::chrono::milliseconds(1500);
-  o.dead_after = std::chrono::milliseconds(2500);
+  o.suspect_after = generous;
+  o.dead_after = 2 * generous;
   o.no_nodes_timeout = generous;
   o.echo_output = false;
+  return o;
+}
+
+pp::options cluster::impatient_options() const {
+  auto o = client_options();
+  o.suspect_after = std::chrono::milliseconds(1500);
+  o.dead_after = std::chrono::milliseconds(2500);
   return o;
 }
 

@@ -65,8 +65,11 @@ class cluster {
   void set(const std::string& name, const std::string& value) { environment_[name] = value; }
   std::unique_ptr<node> start_node(const node::parameters& p = {}) const;
   std::unique_ptr<node> start_node(const std::string& name, unsigned workers = 2) const;
-  /// No local workers; found nodes only; timers divided by 4, so that a dead node is found in 2.5 s.
+  /// No local workers; found nodes only; a node that is merely slow, as under a sanitizer on a busy machine, is never
+  /// taken for dead.
   pp::options client_options() const;
+  /// The same with timers divided by 4, so that a silent node is dead in 2.5 s: for tests of just that.
+  pp::options impatient_options() const;
   /// A client program of its own (tests/support/program.hpp) with this cluster's environment.
   child_process::parameters program(const std::string& name) const;
   /// Any other program, likewise.

@@ -146,5 +146,15 @@ TEST_F(Examples, MandelbrotSaysWhyItCannotWrite) {
   EXPECT_THAT(ran.err, AllOf(HasSubstr("/nowhere/m.png cannot be written"), HasSubstr("No such file")));
 }
 
+TEST_F(Examples, WorkerPoolIsCompleteAgainAfterEveryKill) {
+  const auto ran = run_locally("worker_pool", {"3"});
+  EXPECT_EQ(ran.end, (exit_state{0, 0})) << ran.out << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("pool of 3\n"), HasSubstr("none of 3 workers became free within 100 ms"),
+                             HasSubstr("call number 4 in the same process"), HasSubstr("signal 9 SIGKILL"),
+                             HasSubstr("the call behind it: failed too, and ran nowhere else"),
+                             HasSubstr("pool of 3 after a checked-out worker was killed"),
+                             HasSubstr("pool of 3 after an idle worker was killed")));
+}
+
 }  // namespace
 }  // namespace pp::test

@@ -68,7 +68,7 @@ TEST(Failover, ANodeKilledUnderLoadLosesNothing) {
 TEST(Failover, AStoppedNodeIsDeadAndComesBackWhenItGoesOn) {
   const cluster c;
   const auto a = c.start_node("node-a"), b = c.start_node("node-b");
-  pp::client client(c.client_options());
+  pp::client client(c.impatient_options());
   ASSERT_TRUE(has_nodes(client, 2));
   batch jobs(client, 400);
   jobs.wait_for_half();
@@ -169,7 +169,7 @@ TEST(Failover, RestartingNodesOneAfterAnotherLosesNothing) {
 /// A client that reaches node-a only through a relay, and node-b directly.
 struct relayed {
   relayed() : a(c.start_node("node-a")), b(c.start_node("node-b")), wire(a->port()) {
-    auto options = c.client_options();
+    auto options = c.impatient_options();
     options.discovery = false;
     options.nodes = {wire.address(), b->address()};
     client = std::make_unique<pp::client>(options);

@@ -84,6 +84,14 @@ class JobOptions : public ::testing::TestWithParam<bool> {
     client_.emplace(GetParam() ? cluster_.client_options() : local_only(cluster_));
     EXPECT_TRUE(has_nodes(*client_, 1));
   }
+  /// Until what was asked of the place so far has reached it: a cancel returns before.
+  void wait_for_place() {
+    if (node_) {
+      client_->ping("node-a", generous);
+    } else {
+      client_->nodes();  // answered by the thread that has the local workers, in turn
+    }
+  }
   cluster cluster_;
   std::unique_ptr<node> node_;
   std::optional<pp::client> client_;
@@ -140,6 +148,7 @@ TEST_P(JobOptions, ACancelledJobThatWaitsNeverRuns) {
   for (int i = 0; i < 20; ++i) jobs.push_back(client_->submit(append, file, i));
   for (auto& job : jobs) job.cancel();
   for (auto& job : jobs) EXPECT_EQ(code_of(job), pp::errc::cancelled);
+  wait_for_place();
   busy.let_go();
   EXPECT_EQ(busy.job.get(), 1);
   EXPECT_EQ(client_->submit(twice, 21).get(), 42);
@@ -346,7 +355,7 @@ TEST(JobAtMostOnce, FailsWithAnUnknownOutcomeWhenItsNodeIsKilled) {
 TEST(JobIdempotent, RunsElsewhereWhileItsNodeIsSilent) {
   const cluster c;
   const auto a = c.start_node("node-a", 1);
-  auto o = c.client_options();
+  auto o = c.impatient_options();
   o.dead_after = 60s;  // it is never taken for dead here
   pp::client client(o);
   ASSERT_TRUE(has_nodes(client, 1));

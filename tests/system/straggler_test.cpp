@@ -49,13 +49,6 @@ class Straggler : public ::testing::Test {
   pp::future<int> submit(pp::client& client, const pp::job_options& how) {
     return client.submit(how, hang_if_first, first_.string(), end_.string());
   }
-  /// No node is taken for silent, however busy this machine is: what is copied then is another matter.
-  pp::options patient_options() const {
-    auto o = c_.client_options();
-    o.suspect_after = generous;
-    o.dead_after = 2 * generous;
-    return o;
-  }
   /// Runs three jobs of the kind that do not hang: what is usual is known then.
   void show_what_is_usual(pp::client& client) {
     std::ofstream(first_).put('x');
@@ -69,7 +62,7 @@ class Straggler : public ::testing::Test {
 
 TEST_F(Straggler, IsStartedElsewhereAndTheFirstResultCounts) {
   const auto a = c_.start_node("node-a", 1), b = c_.start_node("node-b", 1);
-  pp::client client(patient_options());
+  pp::client client(c_.client_options());
   ASSERT_TRUE(has_nodes(client, 2));
   show_what_is_usual(client);
   auto job = submit(client, {.idempotent = true});
@@ -88,7 +81,7 @@ TEST_F(Straggler, IsStartedElsewhereAndTheFirstResultCounts) {
 
 TEST_F(Straggler, WaitsForItsOnlyPlaceIfItMayNotRunTwice) {
   const auto a = c_.start_node("node-a", 1), b = c_.start_node("node-b", 1);
-  pp::client client(patient_options());
+  pp::client client(c_.client_options());
   ASSERT_TRUE(has_nodes(client, 2));
   show_what_is_usual(client);
   auto once = submit(client, {});

@@ -100,7 +100,7 @@ TEST(Handshake, OnlyTheFirstKeyOfTheClientProves) {
 }
 
 TEST(Handshake, EveryRoleHasKeysOfItsOwn) {
-  for (const auto r : {role::submit, role::observe, role::admin, role::pair}) {
+  for (const auto r : {role::submit, role::observe, role::admin, role::pair, role::peer}) {
     login l(key_one(), key_one());
     l.c.as = r;
     EXPECT_TRUE(l.run());

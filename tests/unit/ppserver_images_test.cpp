@@ -17,6 +17,15 @@ struct recorder final : images::outlet {
   }
   void give_back(std::uint64_t job, std::uint16_t attempt) override { returned.emplace_back(job, attempt); }
 
+  void content_came(const auth::digest& content, std::uint64_t) override { came.push_back(content); }
+  void content_found(const auth::digest& content, std::uint64_t) override { found.push_back(content); }
+  void fetch(std::uint64_t number, const auth::digest& content, std::uint64_t,
+             const std::vector<wire::holder>&) override {
+    fetches.emplace_back(number, content);
+  }
+
+  std::vector<auth::digest> came, found;
+  std::vector<std::pair<std::uint64_t, auth::digest>> fetches;
   std::vector<wire::need> needs;
   std::vector<wire::unfit> unfits;
   std::vector<std::pair<code::image_id, std::uint64_t>> ran;
@@ -170,6 +179,59 @@ TEST_F(Images, AsksAgainForContentThatWasDamagedOnDisk) {
   EXPECT_EQ(second.needs[1].modules, std::vector<std::uint16_t>{0});
   other.on_chunk(bigger.whole(0, 0));
   EXPECT_EQ(second.ran.size(), 1U);
+}
+
+TEST_F(Images, TakesContentFromOthersWhenTheClientSaysSo) {
+  const program p({std::string(1000, 'a')});
+  const auto content = p.manifest.modules[0].content;
+  images_.on_image(p.message(0));
+  images_.on_job(0, job(1));
+  images_.on_fetch_from({content, {wire::holder{}}});
+  images_.on_fetch_from({content, {wire::holder{}}});
+  ASSERT_EQ(out_.fetches.size(), 1U) << "once";
+  images_.on_chunk(p.whole(0, 0));
+  EXPECT_TRUE(out_.ran.empty()) << "the client was not asked for it";
+  const auto incoming = store_.receive(content, 1000);
+  incoming->append(0, as_bytes(p.modules[0]));
+  ASSERT_FALSE(incoming->finish());
+  images_.on_fetch_ended(out_.fetches[0].first, content, true);
+  EXPECT_EQ(out_.ran.size(), 1U);
+  EXPECT_EQ(out_.came, std::vector{content});
+  EXPECT_TRUE(out_.found.empty());
+}
+
+TEST_F(Images, AskTheClientAgainAfterAFetchInVain) {
+  const program p({std::string(500, 'b'), std::string(1000, 'a')});
+  const auto content = p.manifest.modules[1].content;
+  images_.on_image(p.message(3));
+  images_.on_fetch_from({content, {wire::holder{}}});
+  images_.on_fetch_ended(out_.fetches[0].first + 1, content, false);
+  EXPECT_EQ(out_.needs.size(), 1U) << "that was another fetch";
+  images_.on_fetch_ended(out_.fetches[0].first, content, false);
+  ASSERT_EQ(out_.needs.size(), 2U);
+  EXPECT_EQ(out_.needs[1].index, 3U);
+  EXPECT_EQ(out_.needs[1].modules, std::vector<std::uint16_t>{1});
+  images_.on_fetch_from({content, {wire::holder{}}});
+  EXPECT_EQ(out_.fetches.size(), 1U) << "it is the client's to send now";
+  images_.on_job(3, job(1));
+  images_.on_chunk(p.whole(3, 0));
+  images_.on_chunk(p.whole(3, 1));
+  EXPECT_EQ(out_.ran.size(), 1U);
+}
+
+TEST_F(Images, PassOverAFetchOfWhatIsNotMissing) {
+  const program p({std::string(1000, 'a')});
+  images_.on_image(p.message(0));
+  images_.on_chunk(p.chunk(0, 0, 0, 10));
+  images_.on_fetch_from({p.manifest.modules[0].content, {wire::holder{}}});
+  images_.on_fetch_from({auth::digest{9}, {wire::holder{}}});
+  EXPECT_TRUE(out_.fetches.empty());
+  images_.on_chunk(p.chunk(0, 0, 10, 990));
+  recorder second;
+  images other(store_, limit, second);
+  other.on_image(p.message(0));
+  EXPECT_EQ(second.found, std::vector{p.manifest.modules[0].content});
+  EXPECT_TRUE(second.came.empty());
 }
 
 TEST_F(Images, RefusesAProgramLargerThanTheStoreInWords) {

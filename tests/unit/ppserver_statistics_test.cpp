@@ -32,6 +32,7 @@ node_numbers busy_node() {
   n.jobs.timed_out = 4;
   n.jobs.memory_limit = 5;
   n.jobs.cancelled = 6;
+  n.peers = {2, 8ULL << 20U, 1, 3, 12ULL << 20U, 5};
   code::image_id image{};
   image[0] = 0xAB;
   image[3] = 0x01;
@@ -45,6 +46,17 @@ node_numbers busy_node() {
                               .memory = 32ULL << 20U,
                               .cpu = std::chrono::seconds(2)});
   return n;
+}
+
+TEST(Statistics, TellWhatWentBetweenNodes) {
+  const auto peers = nlohmann::json::parse(to_json(busy_node()))["peers"];
+  EXPECT_EQ(peers["fetched"], 2);
+  EXPECT_EQ(peers["fetched_bytes"], 8U << 20U);
+  EXPECT_EQ(peers["fetches_failed"], 1);
+  EXPECT_EQ(peers["given"], 3);
+  EXPECT_EQ(peers["given_bytes"], 12U << 20U);
+  EXPECT_EQ(peers["refused"], 5);
+  EXPECT_NE(to_table(busy_node()).find("peers    8.0 MiB fetched from other nodes, 12.0 MiB given"), std::string::npos);
 }
 
 TEST(Statistics, SayInJsonWhatToolsAskFor) {

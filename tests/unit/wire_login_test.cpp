@@ -78,7 +78,7 @@ TEST(ClientHelloDecode, RejectsValuesThatDoNotExist) {
   EXPECT_FALSE(changed(0, 0)) << "version 0";
   EXPECT_FALSE(changed(0, 3)) << "lowest above highest";
   EXPECT_FALSE(changed(2, 0)) << "no role";
-  EXPECT_FALSE(changed(2, 5)) << "role 5";
+  EXPECT_FALSE(changed(2, 6)) << "role 6";
   EXPECT_FALSE(changed(3, 0)) << "no channel binding";
   EXPECT_FALSE(changed(7, 1)) << "a flag";
   EXPECT_FALSE(changed(95, 1)) << "a reserved byte";

@@ -58,9 +58,9 @@ TEST(ChunkDecode, RejectsMoreThanOneMebibyteUnpacked) {
   }
 }
 
-TEST(ResultDecode, RejectsCreditAboveTwoAndUnknownFlags) {
+TEST(ResultDecode, RejectsCreditAboveThreeAndUnknownFlags) {
   EXPECT_TRUE(decode_result(from_hex("0200000000000000")));
-  EXPECT_FALSE(decode_result(from_hex("0300000000000000")));
+  EXPECT_FALSE(decode_result(from_hex("0400000000000000")));
   EXPECT_FALSE(decode_result(from_hex("0102000000000000")));
 }
 

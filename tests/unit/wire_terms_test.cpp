@@ -15,6 +15,8 @@ terms everything() {
   t.at_most_once = t.drops_output = true;
   t.label = std::string(max_label, 'x');
   t.environment = {"A=1", "EMPTY=", "PATH=/bin=/usr/bin"};
+  t.use = place_use::opens;
+  t.place = 0x0123456789ABCDEF;
   return t;
 }
 

@@ -203,6 +203,7 @@ class dispatch_lab : public claims {
   std::set<job_name> begun;
   std::vector<unfit_note> unfit;
   std::vector<group_id> forgotten;
+  std::vector<job_name> over;  ///< check-outs that owners were told to have ended
   std::size_t submitted = 0;
   unsigned starts = 0;
 
@@ -228,7 +229,8 @@ class dispatch_lab : public claims {
         ++starts;
         return;
       case kind::send:
-        EXPECT_EQ(workers[a.worker].group, d.group_of(a.job)) << "a job was sent to a worker of another image";
+        EXPECT_EQ(workers[a.worker].group, d.program_of(d.group_of(a.job)))
+            << "a job was sent to a worker of another image";
         EXPECT_TRUE(workers[a.worker].is_ready);
         EXPECT_LT(a.sequence - workers[a.worker].passed, claim_slots);
         workers[a.worker].pipe.push_back(
@@ -248,6 +250,8 @@ class dispatch_lab : public claims {
       case kind::not_started: return take(a, "not started");
       case kind::crashed: return take(a, "crashed");
       case kind::unfit_job: return take(a, "unfit");
+      case kind::place_gone: return take(a, "place gone");
+      case kind::lease_over: over.emplace_back(a.owner, a.sequence); return;
       case kind::dropped: return take(a, "dropped");
       case kind::unfit: unfit.push_back({a.owner, a.group, d.unfit_reason(a.group)}); return;
       case kind::forget_group: forgotten.push_back(a.group); return;

@@ -10,6 +10,8 @@
 namespace pp::detail {
 
 class client_core;
+struct checkout_state;
+struct job_place;
 
 class job_draft {
  public:
@@ -27,8 +29,17 @@ class job_draft {
   job_handle submit(const call_code& code);
   /// With settings of its own. Throws also errc::bad_option.
   job_handle submit(const call_code& code, const job_options& how);
+  /// A job that asks for a worker of its own, which is `worker` when it is done.
+  job_handle submit_opening(const call_code& code, const job_options& how,
+                            const std::shared_ptr<checkout_state>& worker);
+  /// A job for that worker alone.
+  job_handle submit_inside(const call_code& code, const job_options& how,
+                           const std::shared_ptr<checkout_state>& worker);
+  /// One of several jobs that all run in different workers.
+  job_handle submit_one_each(const call_code& code, const job_options& how, std::uint64_t round);
 
  private:
+  job_handle submit_at(const call_code& code, const job_options& how, job_place place);
   job_handle hand_over(const call_code& code);
   job_handle hand_over_waiting();
   job_handle send();

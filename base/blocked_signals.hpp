@@ -1,10 +1,10 @@
-// Blocks all signals while a thread is started, so that it never runs the program's signal handlers.
+// Blocks all signals while a thread of ours is started: it inherits that and never runs the program's signal handlers.
 #pragma once
 
 #include <pthread.h>
 #include <signal.h>
 
-namespace pp::detail {
+namespace pp {
 
 class blocked_signals {
  public:
@@ -21,4 +21,4 @@ class blocked_signals {
   sigset_t before_{};
 };
 
-}  // namespace pp::detail
+}  // namespace pp
