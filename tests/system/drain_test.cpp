@@ -185,13 +185,13 @@ TEST(Sharing, AKeyOfWeightThreeGetsAboutThreeTimesTheSlots) {
   }
   // A worker changes from one key to the other by ending and starting, so on a busy machine the shares take their time.
   double ratio = 0;
-  for (int window = 0; window < 12 && (ratio < 2 || ratio > 5); ++window) {
+  const auto is_about_three = [&] { return ratio > 2 && ratio < 5; };
+  for (int window = 0; window < 20 && !is_about_three(); ++window) {
     const auto h = heavy.stats().done, l = light.stats().done;
-    ASSERT_TRUE(wait_until([&] { return heavy.stats().done >= h + 60 && light.stats().done > l; }));
+    ASSERT_TRUE(wait_until([&] { return heavy.stats().done >= h + 90 && light.stats().done > l; }));
     ratio = static_cast<double>(heavy.stats().done - h) / static_cast<double>(light.stats().done - l);
   }
-  EXPECT_GT(ratio, 2);
-  EXPECT_LT(ratio, 5);
+  EXPECT_TRUE(is_about_three()) << ratio;
 }
 
 }  // namespace
