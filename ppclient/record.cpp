@@ -160,7 +160,7 @@ void record_pool::collect(std::vector<job_record*>& into, std::vector<std::uint6
   const std::lock_guard hold(lock_);
   into.swap(submitted_);
   cancelled.swap(cancelled_);
-  has_submitted_.store(false, std::memory_order_relaxed);
+  has_submitted_.store(!ready_.empty() || !assembled_.empty(), std::memory_order_relaxed);
 }
 
 bool record_pool::arm() {

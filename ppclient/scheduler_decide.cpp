@@ -1,6 +1,7 @@
 // The scheduler's decisions: which queued job goes where now, what is asked back, what runs twice.
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "ppclient/scheduler.hpp"
 
 namespace pp::ppclient {

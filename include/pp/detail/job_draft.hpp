@@ -44,6 +44,7 @@ class job_draft {
   job_handle hand_over_waiting();
   job_handle send();
   void wait_for(const std::vector<job_ref>& others);
+  static void refuse_after(const job_options& how);
 
   client_core& core_;
   job_record* record_;
