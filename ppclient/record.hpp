@@ -228,7 +228,7 @@ class record_pool {
   job_record* free_ = nullptr;
   std::vector<job_record*> submitted_;
   std::vector<std::uint64_t> cancelled_;
-  std::unordered_map<std::uint64_t, std::vector<watch_entry>> watches_;  ///< by job
+  std::unordered_map<std::uint64_t, std::vector<watch_entry>> watches_;      ///< by job
   std::unordered_map<std::uint64_t, std::shared_ptr<awaited_job>> awaited_;  ///< by job
   std::vector<std::uint64_t> ready_;
   std::vector<assembled_job> assembled_;

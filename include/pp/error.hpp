@@ -25,12 +25,12 @@ enum class errc : std::uint16_t {
   no_nodes = 4,       ///< nothing to run on was found within options::no_nodes_timeout
 
   // Look at the job.
-  job_threw = 16,         ///< the job's own code threw; the exception is a pp::job_error
-  worker_crashed = 17,    ///< the worker process died while it ran the job, options::attempts times
-  timed_out = 18,         ///< the job's time limit passed
-  memory_limit = 19,      ///< the job used more memory than it may
-  cancelled = 20,         ///< the caller cancelled the job
-  result_too_large = 21,  ///< the result was longer than job_options::max_result, or 1 GiB
+  job_threw = 16,          ///< the job's own code threw; the exception is a pp::job_error
+  worker_crashed = 17,     ///< the worker process died while it ran the job, options::attempts times
+  timed_out = 18,          ///< the job's time limit passed
+  memory_limit = 19,       ///< the job used more memory than it may
+  cancelled = 20,          ///< the caller cancelled the job
+  result_too_large = 21,   ///< the result was longer than job_options::max_result, or 1 GiB
   dependency_failed = 22,  ///< a job that this one waited for failed: job_report::inputs tells which, and why
 
   // Decide yourself.

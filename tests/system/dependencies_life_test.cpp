@@ -197,7 +197,8 @@ TEST_F(DependenciesLife, TheJournalIsNotAskedForWhatRunsInAllWorkers) {
   const int before = client.submit(add_one, 1).get();
   for (int round = 1; round <= 2; ++round) {
     auto gate = client.submit(add_one, round);
-    for (auto& [name, job] : client.broadcast(pp::every_worker, {.after = {gate}}, note, file("notes"), before)) job.get();
+    for (auto& [name, job] : client.broadcast(pp::every_worker, {.after = {gate}}, note, file("notes"), before))
+      job.get();
     EXPECT_EQ(lines_of(file("notes")), 2 * round);
   }
 }

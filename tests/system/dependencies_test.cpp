@@ -243,7 +243,7 @@ TEST_F(Dependencies, WhatHasNoSenseIsRefusedInWords) {
   pp::client other(make_options(cluster_));
   auto strange = other.submit(add_one, 1);
   try {
-    client_.submit(add_one, strange);
+    client_.submit(add_one, strange).get();
     ADD_FAILURE() << "a future of another client";
   } catch (const pp::error& e) {
     EXPECT_EQ(e.code(), pp::errc::bad_option);

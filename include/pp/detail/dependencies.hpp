@@ -112,8 +112,7 @@ class part_value<Wanted, std::vector<future<R>, A>> {
 template <class Parameter, class Arg>
 inline constexpr bool joins_as_it_is =
     stands_alone<std::remove_cvref_t<Parameter>>::value &&
-    (!is_input<Arg> ||
-     std::is_same_v<std::remove_cvref_t<Arg>, future<std::remove_cvref_t<Parameter>>>);
+    (!is_input<Arg> || std::is_same_v<std::remove_cvref_t<Arg>, future<std::remove_cvref_t<Parameter>>>);
 
 template <class Parameters, class... Args>
 struct assembly;
@@ -178,7 +177,8 @@ void let_go(Arg&& argument) {
 
 template <class... P, class... Args>
 void take_apart_call(type_list<P...>, waiting_call& call, payload& known, Args&&... args) {
-  if constexpr (!assembly<type_list<P...>, Args...>::is_joining) call.assemble = &assembly<type_list<P...>, Args...>::run;
+  if constexpr (!assembly<type_list<P...>, Args...>::is_joining)
+    call.assemble = &assembly<type_list<P...>, Args...>::run;
   part_writer to(call, known);
   (to.template add<P>(std::forward<Args>(args)), ...);
   (let_go(std::forward<Args>(args)), ...);
