@@ -87,7 +87,7 @@ TEST_F(DependenciesLife, ClosingEndsWhatWaits) {
   for (int i = 0; i < 100; ++i) jobs.push_back(client.submit(half, jobs.back()));
   client.close();
   for (auto& j : jobs) EXPECT_EQ(code_of(j), pp::errc::closed);
-  EXPECT_THROW(client.submit(add_one, gate), pp::error);
+  EXPECT_THROW(client.submit(add_one, 1).get(), pp::error);
 }
 
 // Some of them are being sent, some are being assembled, most wait.

@@ -238,8 +238,8 @@ TEST_F(Dependencies, AMapWaitsForWhatItComesAfter) {
 TEST_F(Dependencies, WhatHasNoSenseIsRefusedInWords) {
   auto taken = client_.submit(add_one, 1);
   taken.get();
-  EXPECT_THROW(client_.submit(add_one, taken), pp::error);
-  EXPECT_THROW(client_.submit({.after = {taken}}, do_nothing), pp::error);
+  EXPECT_THROW(client_.submit(add_one, taken).get(), pp::error);
+  EXPECT_THROW(client_.submit({.after = {taken}}, do_nothing).get(), pp::error);
   pp::client other(make_options(cluster_));
   auto strange = other.submit(add_one, 1);
   try {
@@ -254,7 +254,7 @@ TEST_F(Dependencies, WhatHasNoSenseIsRefusedInWords) {
   o.job.after = {mine};
   EXPECT_THROW(pp::client{o}, pp::error);
   auto worker = client_.checkout(generous);
-  EXPECT_THROW(worker.submit({.after = {mine}}, do_nothing), pp::error);
+  EXPECT_THROW(worker.submit({.after = {mine}}, do_nothing).get(), pp::error);
 }
 
 // --- failures --------------------------------------------------------------------------------------------------------
