@@ -258,6 +258,7 @@ class client {
   template <class F, class... Args>
   auto broadcast(every_worker_t, const job_options& how, F&& f, const Args&... args)
       -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+  /// The same with the settings of options::job.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(every_worker_t all, F&& f,
                                                                                 const Args&... args) {
@@ -274,6 +275,7 @@ class client {
   checked_out checkout(const job_options& how, std::chrono::milliseconds limit) {
     return checked_out::take(*core_, how, limit);
   }
+  /// The same, any worker.
   checked_out checkout(std::chrono::milliseconds limit) { return checkout({}, limit); }
 
   /// Lays the elements of `range` in workers that are checked out for it, in as many parts; 0 = all that there are now and
