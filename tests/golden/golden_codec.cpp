@@ -162,6 +162,9 @@ void tell_fetch_from(const wire::fetch_from& m, fields& f) {
   f("content", m.content)("length", m.holders.size() * wire::holder::size)("holders", holders);
 }
 void tell_fetch(const wire::fetch& m, fields& f) { f("number", m.number)("content", m.content); }
+void tell_offer(const wire::offer& m, fields& f) {
+  f("image", m.image)("decoder", m.decoder)("function", m.function)("json", as_bytes(m.functions));
+}
 void tell_unsupported(const wire::unsupported& m, fields& f) { f("type", m.type); }
 
 /// Texts each ended by a 0 byte, as one hexadecimal string.
@@ -296,6 +299,9 @@ const std::map<std::string, codec>& codecs() {
       {"HAVE", plain(wire::decode_have, wire::encode_have, tell_have)},
       {"FETCH_FROM", plain(wire::decode_fetch_from, wire::encode_fetch_from, tell_fetch_from)},
       {"FETCH", plain(wire::decode_fetch, wire::encode_fetch, tell_fetch)},
+      {"OFFER", plain(wire::decode_offer, wire::encode_offer, tell_offer)},
+      {"FUNCTIONS_QUERY", nothing},
+      {"FUNCTIONS", stats},
       {"MANIFEST", manifest},
   };
   return all;

@@ -12,11 +12,36 @@ namespace {
 TEST(Golden, EveryMessageHasAFile) {
   std::set<std::string> seen;
   for (const auto& file : golden_files()) seen.insert(file.message);
-  for (const char* message :
-       {"FRAME",   "CLIENT_HELLO", "SERVER_HELLO", "CLIENT_PROOF", "SERVER_PROOF", "AUTH_FAIL",   "DATAGRAM",
-        "WELCOME", "CREDIT",       "IMAGE",        "NEED",         "CHUNK",        "UNFIT",       "SUBMIT",
-        "RESULT",  "CANCEL",       "PING",         "PONG",         "GOODBYE",      "UNSUPPORTED", "STATS_QUERY",
-        "STATS",   "READY",        "MANIFEST",     "HAVE",         "FETCH_FROM",   "FETCH"}) {
+  for (const char* message : {"FRAME",
+                              "CLIENT_HELLO",
+                              "SERVER_HELLO",
+                              "CLIENT_PROOF",
+                              "SERVER_PROOF",
+                              "AUTH_FAIL",
+                              "DATAGRAM",
+                              "WELCOME",
+                              "CREDIT",
+                              "IMAGE",
+                              "NEED",
+                              "CHUNK",
+                              "UNFIT",
+                              "SUBMIT",
+                              "RESULT",
+                              "CANCEL",
+                              "PING",
+                              "PONG",
+                              "GOODBYE",
+                              "UNSUPPORTED",
+                              "STATS_QUERY",
+                              "OFFER",
+                              "FUNCTIONS_QUERY",
+                              "FUNCTIONS",
+                              "STATS",
+                              "READY",
+                              "MANIFEST",
+                              "HAVE",
+                              "FETCH_FROM",
+                              "FETCH"}) {
     EXPECT_TRUE(seen.contains(message)) << message;
   }
 }
