@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* system_keyring = "/etc/pp/keyring";
 
-[[noreturn]] void refuse(const std::string& text) { throw error(errc::refused, text); }
+[[noreturn]] void refuse_source(const std::string& text) { throw error(errc::refused, text); }
 
 /// A variable's value if it is set and not empty.
 std::optional<std::string> variable(const char* name) {
@@ -45,20 +45,20 @@ loaded_keyring from_descriptor(int fd, const std::string& name, bool allow_weak)
 
 /// PATH, "-" or "fd:N". `by` is what named it, for the message.
 loaded_keyring from_named(const std::string& name, const std::string& by, bool allow_weak) {
-  if (name.empty()) refuse(by + " is empty: give it the path of a keyring, or leave it out");
+  if (name.empty()) refuse_source(by + " is empty: give it the path of a keyring, or leave it out");
   if (name == "-") return from_descriptor(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), "standard input", allow_weak);
   if (name.starts_with("fd:")) {
     int fd = -1;
     const char* end = name.data() + name.size();
     const auto read = std::from_chars(name.data() + 3, end, fd);
     if (read.ec != std::errc{} || read.ptr != end || fd < 0)
-      refuse(by + " " + name + " is no descriptor: write fd:3, for example");
+      refuse_source(by + " " + name + " is no descriptor: write fd:3, for example");
     return from_descriptor(fd, name, allow_weak);
   }
   const auto text = read_key_file(name);
   if (!text)
-    refuse("keyring " + name + " (named by " + by + ") does not exist: make it with `ppserver key new --file " + name +
-           "`");
+    refuse_source("keyring " + name + " (named by " + by + ") does not exist: make it with `ppserver key new --file " +
+                  name + "`");
   return from_text(*text, name, "keyring " + name, allow_weak);
 }
 
@@ -67,19 +67,19 @@ bool is_one_word(std::string_view text) { return text.find_first_of(" -\t\r\n") 
 secret raw_of_inline(const std::string& value, bool allow_weak, std::string& weakness) {
   if (looks_like_key_text(value) && is_one_word(value)) {
     auto raw = from_key_text(value);
-    if (!raw) refuse("a character of the inline key is wrong: compare it with `ppserver key export`");
+    if (!raw) refuse_source("a character of the inline key is wrong: compare it with `ppserver key export`");
     return std::move(*raw);
   }
   weakness = why_weak(value);
   if (!weakness.empty() && !allow_weak) {
-    refuse("the inline secret " + weakness +
-           ": make a key with `ppserver key new` (or give --allow-weak-secret to use it on this machine only)");
+    refuse_source("the inline secret " + weakness +
+                  ": make a key with `ppserver key new` (or give --allow-weak-secret to use it on this machine only)");
   }
   return stretch(value);
 }
 
 loaded_keyring from_inline(const std::string& value, const std::string& by, bool allow_weak) {
-  if (value.empty()) refuse(by + " is empty: give it a key, or leave it out");
+  if (value.empty()) refuse_source(by + " is empty: give it a key, or leave it out");
   log::warn("inline_secret",
             {{"origin", by}, {"advice", "other users may see it; a keyring file keeps it to you: ppserver key new"}});
   if (value.starts_with("ppk1 ")) return from_text(secret(as_bytes(value)), by, by, allow_weak);
@@ -111,7 +111,7 @@ const std::optional<secret>& environment_secret() {
 std::optional<loaded_keyring> from_environment(bool allow_weak) {
   const auto& value = environment_secret();
   const char* file = std::getenv("PP_SECRET_FILE");
-  if (value && file != nullptr) refuse("both PP_SECRET and PP_SECRET_FILE are set: unset one of them");
+  if (value && file != nullptr) refuse_source("both PP_SECRET and PP_SECRET_FILE are set: unset one of them");
   if (file != nullptr) return from_named(file, "PP_SECRET_FILE", allow_weak);
   if (!value) return std::nullopt;
   std::string text(as_text(value->view()));
@@ -141,10 +141,10 @@ std::optional<loaded_keyring> from_usual_places(const key_source& from) {
 
 loaded_keyring create_default() {
   const auto path = default_keyring_path();
-  if (path.empty()) refuse("neither HOME nor XDG_CONFIG_HOME is set: name a keyring with --secret-file");
+  if (path.empty()) refuse_source("neither HOME nor XDG_CONFIG_HOME is set: name a keyring with --secret-file");
   const bool made = create_key_file(path, to_ppk1_line(new_key_line({})).view());
   auto loaded = from_place(path, key_file_kind::own, false);  // made false: another node of this user was faster
-  if (!loaded) refuse("keyring " + path.string() + " went away while it was made: start again");
+  if (!loaded) refuse_source("keyring " + path.string() + " went away while it was made: start again");
   loaded->created = made;
   return std::move(*loaded);
 }
@@ -160,15 +160,15 @@ std::filesystem::path default_keyring_path() {
 }
 
 loaded_keyring load_keyring(const key_source& from) {
-  if (from.file && from.inline_secret) refuse("a key file and an inline secret were both given: leave one out");
+  if (from.file && from.inline_secret) refuse_source("a key file and an inline secret were both given: leave one out");
   if (from.file) return from_named(*from.file, "--secret-file", from.allow_weak);
   if (from.inline_secret) return from_inline(*from.inline_secret, "the inline secret", from.allow_weak);
   if (auto loaded = from_environment(from.allow_weak)) return std::move(*loaded);
   if (auto loaded = from_usual_places(from)) return std::move(*loaded);
   if (from.create_if_missing) return create_default();
   if (from.absent_is_empty) return {};
-  refuse("there is no key in " + default_keyring_path().string() + " or " + system_keyring +
-         ": make one with `ppserver key new`, or bring that of the other machines with `ppserver key import`");
+  refuse_source("there is no key in " + default_keyring_path().string() + " or " + system_keyring +
+                ": make one with `ppserver key new`, or bring that of the other machines with `ppserver key import`");
 }
 
 }  // namespace pp::auth

@@ -14,7 +14,7 @@ namespace {
 using wire::message_type;
 
 constexpr auto patience = std::chrono::seconds(10);
-constexpr auto farewell = std::chrono::seconds(2);
+constexpr auto peer_farewell = std::chrono::seconds(2);
 
 /// What is there of `to.size()` bytes at `offset`; 0 at the end, or where it cannot be read.
 std::size_t read_at(int file, std::uint64_t offset, mutable_byte_view to) {
@@ -151,7 +151,7 @@ net::awaitable<void> peer_session::say_the_last() {
   auto sent = channel_.flush();
   co_await net::with_deadline(std::move(sent), now() + patience);
   channel_.finish_writing();
-  co_await net::sleep_for(farewell);  // it closes when it has read that, which ends this
+  co_await net::sleep_for(peer_farewell);  // it closes when it has read that, which ends this
 }
 
 }  // namespace pp::ppserver

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int status_base = 128;
 
-void end_process(int number) { ::_exit(status_base + number); }
+void end_with(int number) { ::_exit(status_base + number); }
 
 /// Those that end an ordinary process which does not handle them.
 bool ends_a_process(int number) {

@@ -22,7 +22,7 @@ namespace {
 
 constexpr const char* mark_ending = ".node";
 constexpr std::size_t boot_digits = 32;
-constexpr std::size_t portion = 1024;
+constexpr std::size_t removal_portion = 1024;
 constexpr int most_portions = 1'000'000;  // so that a job that fights back cannot hold a node for ever
 constexpr auto patience_with_former_jobs = std::chrono::seconds(2);
 
@@ -56,7 +56,7 @@ code::descriptor lock_mark(int root, const std::string& boot, bool& is_missing) 
 }
 
 void remove_whole(int parent, const std::string& name) {
-  for (int i = 0; i < most_portions && remove_some(parent, name, portion) == removal::unfinished; ++i) {
+  for (int i = 0; i < most_portions && remove_some(parent, name, removal_portion) == removal::unfinished; ++i) {
   }
 }
 

@@ -18,7 +18,7 @@
 namespace pp::worker {
 namespace {
 
-constexpr int most_rounds = 64;
+constexpr int most_kill_rounds = 64;
 constexpr std::size_t most_environment = 4 * 1024 * 1024;  // the kernel allows more only with a raised stack limit
 
 template <class Number>
@@ -184,7 +184,7 @@ void process_tree::signal_tree(pid_t root, int signal) const {
 
 void process_tree::kill_members(pid_t root, bool with_root) const {
   std::set<process_name> stopped;
-  for (int round = 0; round < most_rounds; ++round) {
+  for (int round = 0; round < most_kill_rounds; ++round) {
     const auto before = stopped.size();
     for (const auto& member : members(root, with_root)) {
       if (stopped.insert(member).second) send(member, SIGSTOP);
