@@ -33,7 +33,7 @@ void take_signals_of_first_process() {
   for (int number = 1; number < 32; ++number) {
     struct sigaction now {};
     if (!ends_a_process(number) || ::sigaction(number, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) continue;
-    now.sa_handler = end_process;
+    now.sa_handler = end_with;
     ::sigaction(number, &now, nullptr);
   }
 }
