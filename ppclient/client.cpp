@@ -135,6 +135,10 @@ job_handle job_draft::hand_over(const call_code& code) {
     }
     record_->more().journal_key = std::make_unique<const auth::digest>(key);
   }
+  return send();
+}
+
+job_handle job_draft::send() {
   job_record* const record = std::exchange(record_, nullptr);
   core_.records()->submit(record);
   return job_handle(core_.records(), record);

@@ -62,6 +62,10 @@ errc cluster::why_nothing_runs(scheduler::class_index kind, std::string& text) c
     text = "no node matches " + placements_[constraint]->text() + "; known: " + known_nodes();
     return errc::no_nodes;
   }
+  if (images_[scheduler_.kind_of(kind).image].is_told()) {
+    text = "no node has the program of this function any more: see 'ppclient functions'";
+    return errc::unfit_node;
+  }
   const auto seconds = std::chrono::duration_cast<std::chrono::milliseconds>(options_.no_nodes_timeout).count();
   text = "nothing to run on after " + std::to_string(seconds) + " ms";
   bool is_unfit = !local_unfit_.empty();

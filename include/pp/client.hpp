@@ -23,6 +23,7 @@
 #include "pp/detail/reduce.hpp"
 #include "pp/detail/starmap.hpp"
 #include "pp/future.hpp"
+#include "pp/named_function.hpp"
 #include "pp/options.hpp"
 
 namespace pp {
@@ -310,6 +311,24 @@ class client {
   /// The node's own statistics as JSON text; like ping().
   std::string node_stats(const std::string& node, std::chrono::milliseconds limit);
 
+  /// From now on nodes list what pp::publish named in this program, and run it for every client with the same key: on all nodes,
+  /// those that come later too, until close(). Calls of several clients are shared out as their jobs are.
+  ///
+  /// Throws: pp::error(errc::bad_option) if nothing was published, or more than nodes take.
+  void offer();
+  /// What is offered on the nodes that are ready now, sorted by name. A name that two programs offer is there twice.
+  /// Blocks: until the nodes have answered, at most for `limit`; those that have not by then are left out.
+  std::vector<named_function> functions(std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
+  /// Calls such a function: `arguments` is a JSON array, the future's text what the function returned, as JSON ("null" for void).
+  ///
+  /// Threads, blocks: as submit(). What becomes of the call is told by the future: pp::job_error also for arguments that do not
+  /// fit its signature, pp::error(errc::unfit_node) if no node has the program any more.
+  /// Throws: as submit().
+  future<std::string> call(const named_function& f, const std::string& arguments, const job_options& how = {});
+  /// The first of that name, looked up anew: one round trip to each node. Throws: also pp::error(errc::bad_option) with the names
+  /// there are.
+  future<std::string> call(const std::string& name, const std::string& arguments, const job_options& how = {});
+
   /// Lets a node finish what runs there, give back what does not, and end: like SIGTERM to its ppserver. `limit`: how
   /// long running jobs may take, 0 = its --drain-timeout. Needs options::role admin. Returns when it has agreed. Throws
   /// as ping(), errc::refused if the key or the role does not allow it.
@@ -326,40 +345,6 @@ class client {
 
   std::unique_ptr<detail::client_core> core_;
 };
-
-/// A function bound once to a client and settings, to be called like submit() with its arguments alone:
-///
-///   pp::function twice(client, +[](int n) { return 2 * n; }, {.timeout = 5s});   // pp::function<int(int)>
-///   pp::future<int> four = twice.submit(2);
-/// Copies are cheap. The client must outlive it. Threads: any, concurrently. Throws: as client::submit() and map().
-template <class Signature>
-class function;
-/// Every function has this form.
-template <class R, class... Args>
-class function<R(Args...)> {
- public:
-  /// Throws: nothing; settings out of their range and a null pointer are told by submit() and map().
-  function(client& where, R (*f)(Args...), job_options how = {}) : client_(&where), f_(f), how_(std::move(how)) {}
-
-  /// As client::submit(); the arguments are converted to Args.
-  template <class... Given>
-  auto submit(Given&&... args) const {
-    return client_->submit(how_, f_, std::forward<Given>(args)...);
-  }
-  /// As client::map(); the settings are those of a chunk of items, `chunk` is map_options::chunk.
-  template <class Range>
-  auto map(Range&& range, std::size_t chunk = 0) const {
-    return client_->map(f_, std::forward<Range>(range), map_options{chunk, how_});
-  }
-
- private:
-  client* client_;
-  R (*f_)(Args...);
-  job_options how_;
-};
-/// So that its signature need not be written out.
-template <class R, class... Args>
-function(client&, R (*)(Args...), job_options = {}) -> function<R(Args...)>;
 
 template <class F, class... Args>
 auto client::broadcast(const job_options& how, F&& f, const Args&... args)

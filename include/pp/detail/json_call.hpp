@@ -43,9 +43,7 @@ template <class T>
 void read_argument(cereal::JSONInputArchive& from, std::size_t number, T& to) {
   try {
     from(to);
-  } catch (const cereal::Exception&) {
-    throw_wrong_argument(number, typeid(T));
-  } catch (const cereal::RapidJSONException&) {
+  } catch (const cereal::Exception&) {  // RapidJSON's are, too
     throw_wrong_argument(number, typeid(T));
   }
 }
