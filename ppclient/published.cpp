@@ -70,14 +70,15 @@ std::string signature_text(const std::string& name, const std::type_info& result
 }
 
 void publish_as(std::string name, std::string signature, std::string help, json_function call) {
-  if (is_initialised()) refuse_name(name, "call it before pp::init, so that workers have it too");
+  auto& all = all_published();
   if (!is_name(name)) refuse_name(name, "a name is 1 to 255 letters, digits, '_', '.', '-' and ':'");
   if (help.size() > longest_help)
     refuse_name(name, "help may have 4096 bytes, this has " + std::to_string(help.size()));
-  if (all_published().size() >= most_functions) refuse_name(name, "there are 1000 names already");
-  const auto [at, is_new] =
-      all_published().try_emplace(name, published{std::move(signature), std::move(help), std::move(call)});
-  if (!is_new) refuse_name(name, "this name is taken by " + at->second.signature);
+  if (const auto known = all.find(name); known != all.end())
+    refuse_name(name, "this name is taken by " + known->second.signature);
+  if (all.size() >= most_functions) refuse_name(name, "there are 1000 names already");
+  if (is_initialised()) refuse_name(name, "call it before pp::init, so that workers have it too");
+  all.emplace(std::move(name), published{std::move(signature), std::move(help), std::move(call)});
 }
 
 void throw_wrong_count(std::size_t given, std::size_t wanted) {
