@@ -87,6 +87,7 @@ class client_core final : net::poller {
     records_->close();
     net::post(io_, [this] { closing_.spawn("close", close_all()); });
     thread_.join();
+    records_->assemblers()->finish();  // they look into the journal
     if (journal_) journal_->close();
     is_closed_ = true;
     records_->callbacks()->finish();

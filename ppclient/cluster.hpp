@@ -121,6 +121,14 @@ class cluster final : private link_owner, private local_owner {
 
   void adopt(detail::job_record& record);
   void enqueue(const detail::job_record& record);
+  // jobs that wait for others
+  void release_held();
+  void release(detail::job_record& record);
+  void assemble(detail::job_record& record);
+  void take_assembled(detail::assembled_job& made);
+  void begin(detail::job_record& record, detail::payload&& arguments);
+  void fail_held(detail::job_record& record, const std::string& text, detail::end_pointer why = nullptr);
+  void take_kept(detail::job_record& record, journal_entry&& kept);
   scheduler::constraint_index constraint_of(const placement& asked);
   node_identity identity_of(const link& l) const;
   static node_identity local_identity();
@@ -215,7 +223,8 @@ class cluster final : private link_owner, private local_owner {
   std::vector<detail::job_record*> slabs_;  ///< first record of each slab
   std::vector<std::uint32_t> generation_;   ///< by slot, 0 = not ours now
   std::vector<detail::job_record*> fresh_;
-  std::vector<std::uint64_t> cancelled_;
+  std::vector<std::uint64_t> cancelled_, ready_;
+  std::vector<detail::assembled_job> assembled_;
   std::vector<scheduler::action> actions_, cancels_;
   std::map<placement, scheduler::constraint_index> constraints_;
   std::vector<const placement*> placements_;  ///< by constraint

@@ -139,7 +139,8 @@ client_stats cluster::stats() const {
   out.submitted = n.submitted;
   out.done = done_;
   out.failed = failed_;
-  out.queued = scheduler_.queued();
+  out.queued = scheduler_.queued() + scheduler_.held();
+  out.waiting = scheduler_.held();
   out.in_flight = scheduler_.in_flight();
   out.rescheduled = n.rescheduled;
   out.retried = n.retried;

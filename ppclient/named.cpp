@@ -96,7 +96,8 @@ job_handle job_draft::submit_told(const named_place& where, const job_options& h
     c.note_holders(record_->image, where.nodes);
     return true;
   });
-  return send();
+  wait_for(how.after);
+  return waits_ ? hand_over_waiting() : send();
 }
 
 }  // namespace detail

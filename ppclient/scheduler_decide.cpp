@@ -1,6 +1,7 @@
 // The scheduler's decisions: which queued job goes where now, what is asked back, what runs twice.
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "ppclient/scheduler.hpp"
 
 namespace pp::ppclient {
@@ -233,6 +234,25 @@ void scheduler::set_standing(node_index node, standing what) {
 
 std::vector<scheduler::node_index> scheduler::crashed_on(job_slot job) const {
   return jobs_[job].has_crashed ? crashed_on_.at(job) : std::vector<node_index>{};
+}
+
+// --- jobs that wait for others: in no queue yet ----------------------------------------------------------------------
+
+void scheduler::on_hold(job_slot id) {
+  if (id >= jobs_.size()) jobs_.resize(id + 1);
+  PP_ASSERT(jobs_[id].state == job_state::finished);
+  if (jobs_[id].has_crashed) crashed_on_.erase(id);
+  jobs_[id] = job_entry{};
+  jobs_[id].state = job_state::held;
+  ++held_;
+  ++counters_.submitted;
+}
+
+void scheduler::drop_held(job_slot id) {
+  PP_ASSERT(is_held(id));
+  jobs_[id].state = job_state::finished;
+  --held_;
+  ++counters_.finished;
 }
 
 }  // namespace pp::ppclient

@@ -16,6 +16,7 @@
 #include "pp/checkout.hpp"
 #include "pp/detail/algorithms.hpp"
 #include "pp/detail/callable.hpp"
+#include "pp/detail/dependencies.hpp"
 #include "pp/detail/imap.hpp"
 #include "pp/detail/job_draft.hpp"
 #include "pp/detail/map.hpp"
@@ -57,6 +58,7 @@ struct client_stats {
   std::uint64_t done = 0;           ///< of these, with a value
   std::uint64_t failed = 0;         ///< of these, with an error
   std::uint64_t queued = 0;         ///< now with no node
+  std::uint64_t waiting = 0;        ///< of those queued: for their inputs, see client::submit
   std::uint64_t in_flight = 0;      ///< now with a node
   std::uint64_t rescheduled = 0;    ///< jobs sent again because a node was lost, drained or unfit
   std::uint64_t retried = 0;        ///< jobs sent again because a worker died
@@ -102,6 +104,12 @@ class client {
   /// `f` is any function, static member, member pointer, captureless lambda, or function object with cereal state.
   /// Arguments are converted to f's parameter types and encoded before this returns; the originals may be destroyed.
   ///
+  /// An argument may be a pp::future<T> of this client, or a std::vector of them: the job waits for it, and `f` gets its value.
+  /// Handed over as an lvalue the future stays as it is, for get() and for other jobs; with std::move it is used up. If such
+  /// an input fails, the job fails with errc::dependency_failed, and its report tells why; its other inputs go on. Until all
+  /// inputs have ended it counts as client_stats::waiting; an input's output is shown by its own get() alone. Jobs can wait
+  /// for older ones only, so never for each other. What converts values and encodes classes runs on a thread of the client's.
+  ///
   /// Threads:  any, concurrently.
   /// Blocks:   while options::max_pending_bytes of arguments wait for their jobs to be done.
   /// Throws:   pp::error(errc::closed) after close(), errc::not_shippable; whatever encoding an argument throws.
@@ -109,20 +117,18 @@ class client {
   /// Order:    none between jobs.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto submit(F&& f, Args&&... args)
-      -> future<detail::result_of<F, Args...>> {
-    detail::job_draft draft(*core_);
-    const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
-    return future<detail::result_of<F, Args...>>(draft.submit(code));
+      -> future<detail::result_with<F, Args...>> {
+    return future<detail::result_with<F, Args...>>(
+        detail::submit_call(*core_, nullptr, std::forward<F>(f), std::forward<Args>(args)...));
   }
 
   /// The same for a job with settings of its own: client.submit({.timeout = 5s}, f, 42).
   ///
   /// Throws:   also pp::error(errc::bad_option) with the name of a setting that is out of its range.
   template <class F, class... Args>
-  auto submit(const job_options& how, F&& f, Args&&... args) -> future<detail::result_of<F, Args...>> {
-    detail::job_draft draft(*core_);
-    const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
-    return future<detail::result_of<F, Args...>>(draft.submit(code, how));
+  auto submit(const job_options& how, F&& f, Args&&... args) -> future<detail::result_with<F, Args...>> {
+    return future<detail::result_with<F, Args...>>(
+        detail::submit_call(*core_, &how, std::forward<F>(f), std::forward<Args>(args)...));
   }
 
   /// Cancels every job with this job_options::group that is not done, as future::cancel() does. How many those were.
@@ -247,7 +253,7 @@ class client {
   /// Throws:   as submit(); pp::error(errc::no_nodes) if there is no such node: call wait_for_nodes() first.
   template <class F, class... Args>
   auto broadcast(const job_options& how, F&& f, const Args&... args)
-      -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+      -> std::vector<std::pair<std::string, future<detail::result_with<F, const Args&...>>>>;
   /// The same with the settings of options::job.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(F&& f, const Args&... args) {
@@ -348,8 +354,8 @@ class client {
 
 template <class F, class... Args>
 auto client::broadcast(const job_options& how, F&& f, const Args&... args)
-    -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>> {
-  std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>> out;
+    -> std::vector<std::pair<std::string, future<detail::result_with<F, const Args&...>>>> {
+  std::vector<std::pair<std::string, future<detail::result_with<F, const Args&...>>>> out;
   job_options there = how;
   for (auto& [name, place] : ready_places(how)) {
     there.node = place;

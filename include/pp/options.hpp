@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "pp/job_ref.hpp"
+
 namespace pp {
 
 /// How many worker processes this machine contributes by itself: a number, or `automatic`.
@@ -87,6 +89,9 @@ struct job_options {
   std::map<std::string, std::string> environment = {};
   /// What becomes of what it prints: to be repeated here, kept, or dropped.
   pp::output output = pp::output::usual;
+  /// Jobs that must have ended well before this one begins: client.submit({.after = {a, b}}, f), with a and b futures of the
+  /// same client. If one fails, this one fails with errc::dependency_failed. Not in options::job.
+  std::vector<job_ref> after = {};
 };
 
 /// Every setting of one client. Values outside their range throw pp::error(errc::bad_option) from its constructor.

@@ -4,6 +4,7 @@
 #include "pp/detail/callable.hpp"
 #include "pp/detail/job_handle.hpp"
 #include "pp/detail/payload.hpp"
+#include "pp/detail/waiting_call.hpp"
 #include "pp/options.hpp"
 
 namespace pp::detail {
@@ -23,6 +24,8 @@ class job_draft {
   ~job_draft();
 
   payload& arguments() noexcept;
+  /// From here on arguments() are the bytes of parts, and the job is sent when its inputs have ended.
+  waiting_call& waits();
   /// Sends it. Throws pp::error(errc::not_shippable) or errc::closed.
   job_handle submit(const call_code& code);
   /// With settings of its own. Throws also errc::bad_option.
@@ -42,10 +45,13 @@ class job_draft {
  private:
   job_handle submit_at(const call_code& code, const job_options& how, job_place place);
   job_handle hand_over(const call_code& code);
+  job_handle hand_over_waiting();
   job_handle send();
+  void wait_for(const std::vector<job_ref>& others);
 
   client_core& core_;
   job_record* record_;
+  std::unique_ptr<waiting_call> waits_;
 };
 
 }  // namespace pp::detail
