@@ -34,8 +34,8 @@
 //   FETCH_FROM   client → node            u8[32] SHA-256 · u16 length · holders, 35 bytes each: u8[16] node id · u8 family ·
 //                                         u8[16] address · u16 port; instead of CHUNKs; NEED again if it did not work
 //   FETCH        node → node (role peer)  u32 number · u8[32] SHA-256; answered by CHUNKs (index = number, module 0) or UNFIT
-//   OFFER        client → node            u32 image index · u64 decoder · u64 function · JSON text to the end (an array of what can be
-//                                         called by name through that function); the last one counts, an empty array ends it
+//   OFFER        client → node            u32 image index · u64 decoder · u64 function · JSON text to the end: an array of
+//                                         what can be called by name through that function; the last OFFER counts
 //   FUNCTIONS_QUERY  client → node        nothing
 //   FUNCTIONS    node → client            JSON text to the end: what clients with the same key offer
 //

@@ -13,7 +13,7 @@ struct named_place;
 
 /// As client::functions() found it. Copies are cheap.
 struct named_function {
-  std::string name;
+  std::string name;                ///< what it is called by
   std::string signature;           ///< "bool is_even(int)"
   std::string help;                ///< what its program says about it; may be empty
   std::vector<std::string> nodes;  ///< the names of those that can run it
