@@ -80,7 +80,7 @@ TEST(JsonCall, SignaturesAreWrittenAsPeopleWriteThem) {
   EXPECT_EQ(signature_text("f", typeid(void), {}), "void f()");
   EXPECT_EQ(signature_text("f", typeid(bool), {&typeid(int), &typeid(std::string)}), "bool f(int, std::string)");
   EXPECT_EQ(signature_text("f", typeid(std::vector<std::string>), {&typeid(std::vector<std::vector<double>>)}),
-            "std::vector<std::string> f(std::vector<std::vector<double> >)");
+            "std::vector<std::string> f(std::vector<std::vector<double>>)");
 }
 
 TEST(JsonCall, CallsAreForNamesThatAreKnown) {
