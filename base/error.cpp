@@ -20,6 +20,7 @@ const char* known_text_of(errc e) {
     case errc::memory_limit: return "the job used more memory than it may";
     case errc::cancelled: return "the job was cancelled";
     case errc::result_too_large: return "the job's result is longer than it may be";
+    case errc::dependency_failed: return "a job that this one waited for failed";
     case errc::outcome_unknown: return "it is not known whether the job ran";
     case errc::refused: return "the other side does not hold the same key";
     case errc::version_mismatch: return "no protocol version in common";

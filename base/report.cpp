@@ -30,6 +30,7 @@ const char* name_of(errc e) {
     case errc::memory_limit: return "memory_limit";
     case errc::cancelled: return "cancelled";
     case errc::result_too_large: return "result_too_large";
+    case errc::dependency_failed: return "dependency_failed";
     case errc::outcome_unknown: return "outcome_unknown";
     case errc::refused: return "refused";
     case errc::version_mismatch: return "version_mismatch";
@@ -149,6 +150,24 @@ void add_what(const job_report& d, page& to) {
   if (d.exit_code != 0) to.line("exit status", std::to_string(d.exit_code));
 }
 
+/// Those in the middle only say that they waited, too: what began it is told once.
+std::string in_words(const failed_input& f) {
+  std::string text = "job " + printable(f.id) + (f.label.empty() ? "" : " (" + printable(f.label) + ")");
+  if (!f.node.empty()) text += " on " + printable(f.node);
+  text += std::string(": ") + name_of(f.code);
+  return f.code == errc::dependency_failed ? text : text + ": " + printable(f.text);
+}
+
+void add_inputs(const job_report& d, page& to) {
+  if (d.inputs.empty()) return;
+  to.heading("because of");
+  for (std::size_t i = 0; i < d.inputs.size(); ++i) {
+    const bool is_last = i + 1 == d.inputs.size();
+    if (is_last && d.inputs_left_out > 0) to.below("(" + std::to_string(d.inputs_left_out) + " more)", i + 1);
+    to.below(in_words(d.inputs[i]), i + 1);
+  }
+}
+
 void add_measures(const job_report& d, page& to) {
   to.line("submitted", text_of(d.submitted));
   to.line("sent", text_of(d.sent));
@@ -209,10 +228,16 @@ ordered_json json_of(const job_attempt& a) {
           {"exit_code", a.exit_code}};
 }
 
+ordered_json json_of(const failed_input& f) {
+  return {{"id", f.id}, {"label", f.label}, {"node", f.node}, {"code", name_of(f.code)}, {"text", f.text}};
+}
+
 ordered_json json_of(const job_report& d) {
   auto causes = ordered_json::array(), attempts = ordered_json::array();
   for (const auto& c : d.causes) causes.push_back({{"type", c.type}, {"message", c.message}});
   for (const auto& a : d.attempts) attempts.push_back(json_of(a));
+  auto inputs = ordered_json::array();
+  for (const auto& i : d.inputs) inputs.push_back(json_of(i));
   return {{"id", d.id},
           {"label", d.label},
           {"function", d.function},
@@ -235,7 +260,9 @@ ordered_json json_of(const job_report& d) {
           {"peak_memory", d.peak_memory},
           {"starts", d.starts},
           {"attempts", std::move(attempts)},
-          {"capsule", d.capsule}};
+          {"capsule", d.capsule},
+          {"inputs", std::move(inputs)},
+          {"inputs_left_out", d.inputs_left_out}};
 }
 
 }  // namespace
@@ -245,7 +272,7 @@ std::string error::report() const {
   page text(job() != nullptr ? first_line(what()) : printable(what(), "\n"));
   text.line("code", std::string(name_of(known)) + " (" + std::to_string(code().value()) + ")");
   if (const job_report* const d = job()) {
-    for (const auto add : {add_who, add_what, add_measures, add_attempts, add_stack, add_stderr, add_capsule})
+    for (const auto add : {add_who, add_what, add_inputs, add_measures, add_attempts, add_stack, add_stderr, add_capsule})
       add(*d, text);
   }
   return text.take();

@@ -132,9 +132,10 @@ void cluster::add_post_mortem(detail::job_record& record, std::uint32_t image, s
 
 // --- jobs that end here ----------------------------------------------------------------------------------------------
 
-// Requires: the job is queued, or the scheduler has no place for it any more.
+// Requires: the job is queued or held, or the scheduler has no place for it any more.
 void cluster::fail(std::uint32_t slot, errc code, const std::string& text, bool is_one_of_many) {
   if (scheduler_.is_queued(slot)) scheduler_.withdraw(slot);
+  if (scheduler_.is_held(slot)) scheduler_.drop_held(slot);
   detail::job_record& record = *record_of(slot);
   record.code = static_cast<std::uint16_t>(code);
   record.more().text = text;

@@ -29,20 +29,24 @@ detail::job_record* cluster::known_record(std::uint64_t job) const {
 }
 
 void cluster::on_submitted() {
+  records_.collect_ready(ready_, assembled_);
   records_.collect(fresh_, cancelled_);
   const auto counted = count_ms();
   for (auto* record : fresh_) {
     adopt(*record);
     record->when = {counted, 0};
     while (images_seen_ <= record->image) check_fits(images_seen_++);
-    enqueue(*record);
+    record->is_held() ? scheduler_.on_hold(record->slot) : enqueue(*record);
     if (is_closing_ && scheduler_.is_queued(record->slot))
       fail(record->slot, errc::closed, "the client was closed before the job was done");
   }
   for (const auto job : cancelled_) {
     if (auto* const record = known_record(job)) cancel(*record);
   }
-  if (!is_closing_) decide();
+  if (!is_closing_) {
+    release_held();
+    decide();
+  }
   records_.wake_waiters();
 }
 

@@ -4,10 +4,25 @@
 #include <cstdio>
 
 #include "base/check.hpp"
-#include "ppclient/record.hpp"
+#include "ppclient/failure.hpp"
 
 namespace pp::detail {
 namespace {
+
+/// Those that are thrown as a job_error.
+bool is_about_job(errc code) {
+  switch (code) {
+    case errc::job_threw:
+    case errc::worker_crashed:
+    case errc::timed_out:
+    case errc::memory_limit:
+    case errc::cancelled:
+    case errc::result_too_large:
+    case errc::dependency_failed:
+    case errc::outcome_unknown: return true;
+    default: return false;
+  }
+}
 
 void echo(job_record& record, bool is_usual) {
   if (!record.extra || record.is_echoed) return;
@@ -25,33 +40,31 @@ void echo(job_record& record, bool is_usual) {
   }
 }
 
-// Made only when it is asked for: a million jobs may fail at once, when a client is closed.
-std::shared_ptr<job_report> complete_report(const record_extra& e, const wire::job_id& name) {
+[[noreturn]] void throw_failure(const job_record& record, const wire::job_id& name) {
+  PP_CHECK(record.extra);
+  const auto why = complete_report(record, name);
+  const auto code = static_cast<errc>(record.code);
+  if (is_about_job(code)) throw job_error(code, std::move(*why));
+  throw error(code, record.extra->text, why);
+}
+
+}  // namespace
+
+std::shared_ptr<job_report> complete_report(const job_record& record, const wire::job_id& name) {
+  const record_extra& e = *record.extra;
   auto why = e.why ? std::make_shared<job_report>(*e.why) : std::make_shared<job_report>();
   why->id = to_hex(name);
   if (e.how) why->label = e.how->label;
+  if (e.failed_input) tell_inputs(*e.failed_input, *why);
   if (why->message.empty() && why->type.empty()) why->message = e.text;
   e.tell_times(*why);
   return why;
 }
 
-[[noreturn]] void throw_failure(const job_record& record, const wire::job_id& name) {
+std::string text_of_failure(const job_record& record, const std::shared_ptr<const job_report>& why) {
   const auto code = static_cast<errc>(record.code);
-  PP_CHECK(record.extra);
-  const auto why = complete_report(*record.extra, name);
-  switch (code) {
-    case errc::job_threw:
-    case errc::worker_crashed:
-    case errc::timed_out:
-    case errc::memory_limit:
-    case errc::cancelled:
-    case errc::result_too_large:
-    case errc::outcome_unknown: throw job_error(code, std::move(*why));
-    default: throw error(code, record.extra->text, why);
-  }
+  return is_about_job(code) ? job_error(code, *why).what() : record.extra->text;
 }
-
-}  // namespace
 
 job_handle& job_handle::operator=(job_handle&& other) noexcept {
   if (this != &other) {

@@ -40,9 +40,13 @@ record_pool::record_pool(std::size_t max_pending_bytes, duration spin, std::func
     : max_pending_bytes_(max_pending_bytes),
       wake_(std::move(wake)),
       spin_(spin),
-      callbacks_(std::make_shared<callback_queue>(std::move(on_callback_error))) {}
+      callbacks_(std::make_shared<callback_queue>(std::move(on_callback_error))),
+      assemblers_(std::make_shared<callback_queue>()) {}
 
-record_pool::~record_pool() { callbacks_->finish(); }
+record_pool::~record_pool() {
+  assemblers_->finish();
+  callbacks_->finish();
+}
 
 job_record* record_pool::take_draft() {
   std::unique_lock hold(lock_);
@@ -89,15 +93,25 @@ void record_pool::free_locked(job_record* record) {
   record->next_free = std::exchange(free_, record);
 }
 
-void record_pool::submit(job_record* record) {
-  const std::size_t size = record->data.size();
+/// Moves what is large to where links send it from.
+void record_pool::count_arguments(job_record& record) {
+  const std::size_t size = record.data.size();
   if (size > large_bytes) {
-    auto all = std::make_shared<payload>(std::move(record->data));
+    auto all = std::make_shared<payload>(std::move(record.data));
     const mutable_byte_view view(all->data(), size);
-    record->more().arguments = block(std::move(all), view);
+    record.more().arguments = block(std::move(all), view);
   }
-  record->counted_bytes = static_cast<std::uint32_t>(size + sizeof(job_record));
-  pending_bytes_ += record->counted_bytes;
+  record.counted_bytes = static_cast<std::uint32_t>(size + sizeof(job_record));
+  pending_bytes_ += record.counted_bytes;
+}
+
+void record_pool::submit(job_record* record) {
+  if (record->is_held()) {
+    record->counted_bytes = static_cast<std::uint32_t>(record->data.size() + sizeof(job_record));
+    pending_bytes_ += record->counted_bytes;
+  } else {
+    count_arguments(*record);
+  }
   record->word.store(job_record::state_pending, std::memory_order_relaxed);
   bool must_wake = false;
   {
@@ -109,6 +123,7 @@ void record_pool::submit(job_record* record) {
       throw_closed();
     }
     submitted_.push_back(record);
+    if (record->is_held()) hold_locked(*record);
     has_submitted_.store(true, std::memory_order_release);
     must_wake = std::exchange(is_io_asleep_, false);
   }
@@ -145,12 +160,12 @@ void record_pool::collect(std::vector<job_record*>& into, std::vector<std::uint6
   const std::lock_guard hold(lock_);
   into.swap(submitted_);
   cancelled.swap(cancelled_);
-  has_submitted_.store(false, std::memory_order_relaxed);
+  has_submitted_.store(!ready_.empty() || !assembled_.empty(), std::memory_order_relaxed);
 }
 
 bool record_pool::arm() {
   const std::lock_guard hold(lock_);
-  is_io_asleep_ = submitted_.empty() && cancelled_.empty();
+  is_io_asleep_ = submitted_.empty() && cancelled_.empty() && ready_.empty() && assembled_.empty();
   return is_io_asleep_;
 }
 
@@ -168,9 +183,10 @@ void record_pool::complete(job_record* record) {
   // From the exchange on the record is its future's, which may give it to another job.
   const auto id = record->id();
   const ending how{0, record->code != 0, std::chrono::microseconds(record->run_us)};
-  const auto before = record->word.exchange(job_record::state_done, std::memory_order_acq_rel);
+  const auto before = mark_done(*record);
   if ((before & job_record::has_watcher) != 0) tell_watchers(id, how);
-  if ((before & ~(job_record::has_waiter | job_record::has_watcher)) == job_record::state_abandoned) {
+  constexpr auto marks = job_record::has_waiter | job_record::has_watcher | job_record::has_heirs;
+  if ((before & ~marks) == job_record::state_abandoned) {
     give_back(record);
   } else if ((before & job_record::has_waiter) != 0) {
     to_wake_.push_back(record);
@@ -185,7 +201,8 @@ void record_pool::wake_waiters() {
 void record_pool::release(job_record* record) {
   auto seen = record->word.load(std::memory_order_acquire);
   while (seen != job_record::state_done) {
-    const auto given_up = job_record::state_abandoned | (seen & job_record::has_watcher);  // they are told all the same
+    // They are told all the same.
+    const auto given_up = job_record::state_abandoned | (seen & (job_record::has_watcher | job_record::has_heirs));
     if (record->word.compare_exchange_weak(seen, given_up, std::memory_order_acq_rel)) return;
   }
   give_back(record);

@@ -25,6 +25,7 @@
 #include "pp/detail/watching.hpp"
 #include "pp/error.hpp"
 #include "ppclient/callbacks.hpp"
+#include "ppclient/held.hpp"
 #include "ppclient/job_terms.hpp"
 #include "wire/message.hpp"
 
@@ -41,6 +42,8 @@ struct record_extra {
   std::shared_ptr<job_report> why;                           ///< of a failure, and attempts that failed before
   std::shared_ptr<const ppclient::job_terms> how;            ///< what its caller said about it; null for most jobs
   std::unique_ptr<const auth::digest> journal_key;           ///< of a client with a journal
+  std::shared_ptr<held_call> held;                           ///< until the job has its arguments; null for most
+  end_pointer failed_input;                                  ///< why it was not run
   std::int64_t submitted_ms = 0, sent_ms = 0, ended_ms = 0;  ///< of a failure: since 1970, 0 = never
 
   job_report& report() {
@@ -61,6 +64,7 @@ struct job_record {
   static constexpr std::uint32_t state_pending = 1, state_done = 2, state_abandoned = 3, state_draft = 4;
   static constexpr std::uint32_t has_waiter = 1U << 31U;
   static constexpr std::uint32_t has_watcher = 1U << 30U;  ///< complete() must look into the pool's table
+  static constexpr std::uint32_t has_heirs = 1U << 29U;    ///< the same for jobs that wait for this one
 
   std::atomic<std::uint32_t> word{0};
   std::uint32_t generation = 0;
@@ -100,8 +104,11 @@ struct job_record {
     const auto* const said = how();
     return said != nullptr ? byte_view(said->encoded) : byte_view();
   }
+  bool is_held() const { return extra && extra->held; }
   void forget_arguments() {
-    if (extra) extra->arguments = {};
+    if (!extra) return;
+    extra->arguments = {};
+    extra->held.reset();
   }
   record_extra& more() {
     if (!extra) extra = std::make_unique<record_extra>();
@@ -153,7 +160,15 @@ class record_pool {
   void watch(job_record& record, std::shared_ptr<watcher> who, std::size_t tag);
   /// `who` is not told about this job any more, but for what is just being told. Requires: as watch().
   void unwatch(const job_record& record, const watcher& who) noexcept;
+  /// The job, for those that wait for it. Requires: the caller has its future.
+  std::shared_ptr<awaited_job> await(job_record& record, bool wants_value);
+  /// Throws pp::error(errc::bad_option) if some input is not of this pool.
+  void check_inputs(const waiting_call& call) const;
+  /// Arguments that assemblers() made.
+  void hand_in(assembled_job&& done);
   const std::shared_ptr<callback_queue>& callbacks() const { return callbacks_; }
+  /// Where values become arguments; not the callbacks' thread, which may wait for the very job.
+  const std::shared_ptr<callback_queue>& assemblers() const { return assemblers_; }
   std::size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
 
   // --- I/O thread
@@ -163,6 +178,11 @@ class record_pool {
   void disarm();
   /// Everything submitted and the ids of all jobs cancelled since the last call; both are cleared and keep their memory.
   void collect(std::vector<job_record*>& into, std::vector<std::uint64_t>& cancelled);
+  /// Jobs whose inputs have ended, and those that have their arguments since. To be called before collect(), which then has
+  /// all of these.
+  void collect_ready(std::vector<std::uint64_t>& ready, std::vector<assembled_job>& assembled);
+  /// Of a job that was held.
+  void complete_arguments(job_record& record, payload&& all);
   /// Makes the future ready. Waiters wake at the next wake_waiters(), one system call each at most.
   void complete(job_record* record);
   void wake_waiters();
@@ -183,6 +203,12 @@ class record_pool {
   void free_locked(job_record* record);
   void forget_content(job_record& record);
   void tell_watchers(std::uint64_t id, ending how) noexcept;
+  std::shared_ptr<awaited_job> await_pending(job_record& record, bool wants_value);
+  std::uint32_t mark_done(job_record& record);
+  std::uint32_t bequeath(job_record& record);
+  void hold_locked(job_record& record);
+  void take_end_locked(held_call& held, std::size_t input, const end_pointer& end);
+  void count_arguments(job_record& record);
   static bool sleep_until_done(job_record& record, std::int64_t limit_ns);
 
   const std::size_t max_pending_bytes_;
@@ -191,7 +217,7 @@ class record_pool {
   std::atomic<unsigned> blocked_{0};
   std::atomic<bool> has_submitted_{false};
   const duration spin_;
-  const std::shared_ptr<callback_queue> callbacks_;
+  const std::shared_ptr<callback_queue> callbacks_, assemblers_;
 
   std::mutex lock_;  ///< the one lock: guards what follows
   std::condition_variable room_;
@@ -199,7 +225,10 @@ class record_pool {
   job_record* free_ = nullptr;
   std::vector<job_record*> submitted_;
   std::vector<std::uint64_t> cancelled_;
-  std::unordered_map<std::uint64_t, std::vector<watch_entry>> watches_;  ///< by job
+  std::unordered_map<std::uint64_t, std::vector<watch_entry>> watches_;      ///< by job
+  std::unordered_map<std::uint64_t, std::shared_ptr<awaited_job>> awaited_;  ///< by job
+  std::vector<std::uint64_t> ready_;
+  std::vector<assembled_job> assembled_;
   bool is_io_asleep_ = false;
   bool is_closed_ = false;
 

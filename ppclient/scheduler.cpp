@@ -194,7 +194,8 @@ void scheduler::activate(class_index kind) {
 void scheduler::on_submit(job_slot id, const job_kind& kind, const job_rules& rules) {
   if (id >= jobs_.size()) jobs_.resize(id + 1);  // grows as a vector does, and touches no page before its time
   job_entry& j = jobs_[id];
-  PP_ASSERT(j.state == job_state::finished);
+  const bool was_held = j.state == job_state::held;  // then it was counted
+  PP_ASSERT(was_held || j.state == job_state::finished);
   if (j.has_crashed) crashed_on_.erase(id);
   j = job_entry{};
   j.kind = class_for(kind);
@@ -205,7 +206,11 @@ void scheduler::on_submit(job_slot id, const job_kind& kind, const job_rules& ru
   push_back(classes_[j.kind].queue, id);
   activate(j.kind);
   ++queued_;
-  ++counters_.submitted;
+  if (was_held) {
+    --held_;
+  } else {
+    ++counters_.submitted;
+  }
 }
 
 void scheduler::queue_front(job_slot id) {

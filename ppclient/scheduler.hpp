@@ -130,6 +130,10 @@ class scheduler {
   // --- jobs
   void on_submit(job_slot job, image_index image) { on_submit(job, {image, 0, none}, {}); }
   void on_submit(job_slot job, const job_kind& kind, const job_rules& rules);
+  /// A job that is submitted later: until then it is counted, and nothing else.
+  void on_hold(job_slot job);
+  /// It will not be submitted. Requires: is_held(job).
+  void drop_held(job_slot job);
   /// A RESULT of `job` came from `node` with `attempt` (0: a node that is unfit gives it back), returning `credit`.
   verdict on_result(job_slot job, node_index node, std::uint16_t attempt, outcome what, unsigned credit);
   /// The same where nobody knows the job any more.
@@ -146,15 +150,16 @@ class scheduler {
   bool has_copyable() const { return copyable_ > 0; }
   /// True if one of them could run at another place too, should it be late: nothing is queued, slots idle.
   bool may_copy() const { return queued_ == 0 && idle_ > 0 && copyable_ > 0; }
-  /// Starts again, elsewhere, those that `is_late` says so of and that may run twice: the oldest of each node, never those
-  /// that wait there, each job once. Appends at most `limit` actions.
-  void copy_late(const std::function<bool(job_slot)>& is_late, std::vector<action>& out, std::size_t limit);
+  /// Starts again, elsewhere, those that are late by `lateness` (0 = not) and that may run twice, the latest first: of the oldest
+  /// of each node, never those that wait there, each job once. Appends at most `limit` actions.
+  void copy_late(const std::function<std::uint64_t(job_slot)>& lateness, std::vector<action>& out, std::size_t limit);
 
   /// Assigns queued jobs to nodes, and recalls where that helps; appends at most `limit` actions. True if `limit` stopped it.
   bool decide(std::vector<action>& out, std::size_t limit);
 
   // --- questions
   bool is_queued(job_slot job) const { return job < jobs_.size() && jobs_[job].state == job_state::queued; }
+  bool is_held(job_slot job) const { return job < jobs_.size() && jobs_[job].state == job_state::held; }
   bool is_in_flight(job_slot job) const { return job < jobs_.size() && jobs_[job].state == job_state::in_flight; }
   unsigned crashes(job_slot job) const { return jobs_[job].crashes; }
   std::uint16_t attempt(job_slot job) const { return jobs_[job].attempt; }
@@ -168,6 +173,7 @@ class scheduler {
   image_index image_of(job_slot job) const { return classes_[jobs_[job].kind].what.image; }
   node_index node_of(job_slot job) const { return jobs_[job].node; }
   std::size_t queued() const { return queued_ + queued_inside_; }
+  std::size_t held() const { return held_; }
   std::size_t in_flight() const { return in_flight_; }
   std::size_t in_flight(node_index node) const { return nodes_[node].in_flight + nodes_[node].inside; }
   /// Places taken by what nobody waits for.
@@ -187,7 +193,7 @@ class scheduler {
   const counters& numbers() const { return counters_; }
 
  private:
-  enum class job_state : std::uint8_t { finished, queued, in_flight };
+  enum class job_state : std::uint8_t { finished, queued, in_flight, held };
   // 24 bytes beside each record: the lists are intrusive so that no job costs an allocation.
   struct job_entry {
     std::uint32_t next = none, previous = none;
@@ -323,7 +329,7 @@ class scheduler {
   std::vector<lease_entry> leases_;
   std::vector<lease_index> free_leases_;
   std::size_t queued_inside_ = 0;  ///< for checked-out workers; no part of queued_
-  std::size_t queued_ = 0, in_flight_ = 0;
+  std::size_t queued_ = 0, in_flight_ = 0, held_ = 0;
   std::size_t copyable_ = 0;  ///< of those in flight
   std::uint32_t recalls_ = 0;
   counters counters_;

@@ -1,6 +1,7 @@
 // The scheduler's decisions: which queued job goes where now, what is asked back, what runs twice.
 #include <algorithm>
 
+#include "base/check.hpp"
 #include "ppclient/scheduler.hpp"
 
 namespace pp::ppclient {
@@ -204,18 +205,22 @@ void scheduler::copy_to(job_slot id, node_index to, std::vector<action>& out) {
 }
 
 // The first ones of a node's list are those that run there.
-void scheduler::copy_late(const std::function<bool(job_slot)>& is_late, std::vector<action>& out, std::size_t limit) {
-  std::vector<job_slot> late;
+void scheduler::copy_late(const std::function<std::uint64_t(job_slot)>& lateness, std::vector<action>& out,
+                          std::size_t limit) {
+  std::vector<std::pair<std::uint64_t, job_slot>> late;
   for (const auto node : alive_) {
     auto id = nodes_[node].jobs.first;
     for (auto left = nodes_[node].slots; left > 0 && id != none; --left, id = jobs_[id].next) {
       // One whose worker died somewhere already has its rules for where it goes next.
-      if (jobs_[id].is_copyable() && !jobs_[id].has_crashed && is_late(id)) late.push_back(id);
+      if (!jobs_[id].is_copyable() || jobs_[id].has_crashed) continue;
+      if (const auto by = lateness(id); by > 0) late.emplace_back(by, id);
     }
   }
+  std::stable_sort(late.begin(), late.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   for (std::size_t i = 0; i < late.size() && i < limit && may_copy(); ++i) {
-    const auto to = first_open(classes_[jobs_[late[i]].kind].what, jobs_[late[i]].node, true);
-    if (to != none) copy_to(late[i], to, out);
+    const auto id = late[i].second;
+    const auto to = first_open(classes_[jobs_[id].kind].what, jobs_[id].node, true);
+    if (to != none) copy_to(id, to, out);
   }
 }
 
@@ -233,6 +238,25 @@ void scheduler::set_standing(node_index node, standing what) {
 
 std::vector<scheduler::node_index> scheduler::crashed_on(job_slot job) const {
   return jobs_[job].has_crashed ? crashed_on_.at(job) : std::vector<node_index>{};
+}
+
+// --- jobs that wait for others: in no queue yet ----------------------------------------------------------------------
+
+void scheduler::on_hold(job_slot id) {
+  if (id >= jobs_.size()) jobs_.resize(id + 1);
+  PP_ASSERT(jobs_[id].state == job_state::finished);
+  if (jobs_[id].has_crashed) crashed_on_.erase(id);
+  jobs_[id] = job_entry{};
+  jobs_[id].state = job_state::held;
+  ++held_;
+  ++counters_.submitted;
+}
+
+void scheduler::drop_held(job_slot id) {
+  PP_ASSERT(is_held(id));
+  jobs_[id].state = job_state::finished;
+  --held_;
+  ++counters_.finished;
 }
 
 }  // namespace pp::ppclient

@@ -16,6 +16,7 @@
 #include "pp/checkout.hpp"
 #include "pp/detail/algorithms.hpp"
 #include "pp/detail/callable.hpp"
+#include "pp/detail/dependencies.hpp"
 #include "pp/detail/imap.hpp"
 #include "pp/detail/job_draft.hpp"
 #include "pp/detail/map.hpp"
@@ -23,6 +24,7 @@
 #include "pp/detail/reduce.hpp"
 #include "pp/detail/starmap.hpp"
 #include "pp/future.hpp"
+#include "pp/named_function.hpp"
 #include "pp/options.hpp"
 
 namespace pp {
@@ -40,6 +42,7 @@ struct node_info {
   pp::isolation isolation = pp::isolation::none;  ///< how well it keeps jobs apart
   unsigned slots = 0;                             ///< workers it runs at once
   unsigned free = 0;                              ///< of these, without a job of anybody
+  double load = -1;                               ///< of its machine, as uptime tells it; -1 if it was not heard to say
   unsigned in_flight = 0;                         ///< jobs of this client there now
   std::uint64_t jobs_done = 0;                    ///< results of this client's jobs that came from it
   std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit
@@ -56,6 +59,7 @@ struct client_stats {
   std::uint64_t done = 0;           ///< of these, with a value
   std::uint64_t failed = 0;         ///< of these, with an error
   std::uint64_t queued = 0;         ///< now with no node
+  std::uint64_t waiting = 0;        ///< of those queued: for their inputs, see client::submit
   std::uint64_t in_flight = 0;      ///< now with a node
   std::uint64_t rescheduled = 0;    ///< jobs sent again because a node was lost, drained or unfit
   std::uint64_t retried = 0;        ///< jobs sent again because a worker died
@@ -101,6 +105,12 @@ class client {
   /// `f` is any function, static member, member pointer, captureless lambda, or function object with cereal state.
   /// Arguments are converted to f's parameter types and encoded before this returns; the originals may be destroyed.
   ///
+  /// An argument may be a pp::future<T> of this client, or a std::vector of them: the job waits for it, and `f` gets its value.
+  /// Handed over as an lvalue the future stays as it is, for get() and for other jobs; with std::move it is used up. If such
+  /// an input fails, the job fails with errc::dependency_failed, and its report tells why; its other inputs go on. Until all
+  /// inputs have ended it counts as client_stats::waiting; an input's output is shown by its own get() alone. Jobs can wait
+  /// for older ones only, so never for each other. What converts values and encodes classes runs on a thread of the client's.
+  ///
   /// Threads:  any, concurrently.
   /// Blocks:   while options::max_pending_bytes of arguments wait for their jobs to be done.
   /// Throws:   pp::error(errc::closed) after close(), errc::not_shippable; whatever encoding an argument throws.
@@ -108,20 +118,18 @@ class client {
   /// Order:    none between jobs.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto submit(F&& f, Args&&... args)
-      -> future<detail::result_of<F, Args...>> {
-    detail::job_draft draft(*core_);
-    const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
-    return future<detail::result_of<F, Args...>>(draft.submit(code));
+      -> future<detail::result_with<F, Args...>> {
+    return future<detail::result_with<F, Args...>>(
+        detail::submit_call(*core_, nullptr, std::forward<F>(f), std::forward<Args>(args)...));
   }
 
   /// The same for a job with settings of its own: client.submit({.timeout = 5s}, f, 42).
   ///
   /// Throws:   also pp::error(errc::bad_option) with the name of a setting that is out of its range.
   template <class F, class... Args>
-  auto submit(const job_options& how, F&& f, Args&&... args) -> future<detail::result_of<F, Args...>> {
-    detail::job_draft draft(*core_);
-    const auto code = detail::prepare(std::forward<F>(f), draft.arguments(), std::forward<Args>(args)...);
-    return future<detail::result_of<F, Args...>>(draft.submit(code, how));
+  auto submit(const job_options& how, F&& f, Args&&... args) -> future<detail::result_with<F, Args...>> {
+    return future<detail::result_with<F, Args...>>(
+        detail::submit_call(*core_, &how, std::forward<F>(f), std::forward<Args>(args)...));
   }
 
   /// Cancels every job with this job_options::group that is not done, as future::cancel() does. How many those were.
@@ -246,7 +254,7 @@ class client {
   /// Throws:   as submit(); pp::error(errc::no_nodes) if there is no such node: call wait_for_nodes() first.
   template <class F, class... Args>
   auto broadcast(const job_options& how, F&& f, const Args&... args)
-      -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+      -> std::vector<std::pair<std::string, future<detail::result_with<F, const Args&...>>>>;
   /// The same with the settings of options::job.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(F&& f, const Args&... args) {
@@ -258,6 +266,7 @@ class client {
   template <class F, class... Args>
   auto broadcast(every_worker_t, const job_options& how, F&& f, const Args&... args)
       -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+  /// The same with the settings of options::job.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(every_worker_t all, F&& f,
                                                                                 const Args&... args) {
@@ -274,6 +283,7 @@ class client {
   checked_out checkout(const job_options& how, std::chrono::milliseconds limit) {
     return checked_out::take(*core_, how, limit);
   }
+  /// The same, any worker.
   checked_out checkout(std::chrono::milliseconds limit) { return checkout({}, limit); }
 
   /// Lays the elements of `range` in workers that are checked out for it, in as many parts; 0 = all that there are now and
@@ -308,6 +318,24 @@ class client {
   /// The node's own statistics as JSON text; like ping().
   std::string node_stats(const std::string& node, std::chrono::milliseconds limit);
 
+  /// From now on nodes list what pp::publish named in this program, and run it for every client with the same key: on all nodes,
+  /// those that come later too, until close(). Calls of several clients are shared out as their jobs are.
+  ///
+  /// Throws: pp::error(errc::bad_option) if nothing was published, or more than nodes take.
+  void offer();
+  /// What is offered on the nodes that are ready now, sorted by name. A name that two programs offer is there twice.
+  /// Blocks: until the nodes have answered, at most for `limit`; those that have not by then are left out.
+  std::vector<named_function> functions(std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
+  /// Calls such a function: `arguments` is a JSON array, the future's text what the function returned, as JSON ("null" for void).
+  ///
+  /// Threads, blocks: as submit(). What becomes of the call is told by the future: pp::job_error also for arguments that do not
+  /// fit its signature, pp::error(errc::unfit_node) if no node has the program any more.
+  /// Throws: as submit().
+  future<std::string> call(const named_function& f, const std::string& arguments, const job_options& how = {});
+  /// The first of that name, looked up anew: one round trip to each node. Throws: also pp::error(errc::bad_option) with the names
+  /// there are.
+  future<std::string> call(const std::string& name, const std::string& arguments, const job_options& how = {});
+
   /// Lets a node finish what runs there, give back what does not, and end: like SIGTERM to its ppserver. `limit`: how
   /// long running jobs may take, 0 = its --drain-timeout. Needs options::role admin. Returns when it has agreed. Throws
   /// as ping(), errc::refused if the key or the role does not allow it.
@@ -325,44 +353,10 @@ class client {
   std::unique_ptr<detail::client_core> core_;
 };
 
-/// A function bound once to a client and settings, to be called like submit() with its arguments alone:
-///
-///   pp::function twice(client, +[](int n) { return 2 * n; }, {.timeout = 5s});   // pp::function<int(int)>
-///   pp::future<int> four = twice.submit(2);
-/// Copies are cheap. The client must outlive it. Threads: any, concurrently. Throws: as client::submit() and map().
-template <class Signature>
-class function;
-/// Every function has this form.
-template <class R, class... Args>
-class function<R(Args...)> {
- public:
-  /// Throws: nothing; settings out of their range and a null pointer are told by submit() and map().
-  function(client& where, R (*f)(Args...), job_options how = {}) : client_(&where), f_(f), how_(std::move(how)) {}
-
-  /// As client::submit(); the arguments are converted to Args.
-  template <class... Given>
-  auto submit(Given&&... args) const {
-    return client_->submit(how_, f_, std::forward<Given>(args)...);
-  }
-  /// As client::map(); the settings are those of a chunk of items, `chunk` is map_options::chunk.
-  template <class Range>
-  auto map(Range&& range, std::size_t chunk = 0) const {
-    return client_->map(f_, std::forward<Range>(range), map_options{chunk, how_});
-  }
-
- private:
-  client* client_;
-  R (*f_)(Args...);
-  job_options how_;
-};
-/// So that its signature need not be written out.
-template <class R, class... Args>
-function(client&, R (*)(Args...), job_options = {}) -> function<R(Args...)>;
-
 template <class F, class... Args>
 auto client::broadcast(const job_options& how, F&& f, const Args&... args)
-    -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>> {
-  std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>> out;
+    -> std::vector<std::pair<std::string, future<detail::result_with<F, const Args&...>>>> {
+  std::vector<std::pair<std::string, future<detail::result_with<F, const Args&...>>>> out;
   job_options there = how;
   for (auto& [name, place] : ready_places(how)) {
     there.node = place;

@@ -25,12 +25,13 @@ enum class errc : std::uint16_t {
   no_nodes = 4,       ///< nothing to run on was found within options::no_nodes_timeout
 
   // Look at the job.
-  job_threw = 16,         ///< the job's own code threw; the exception is a pp::job_error
-  worker_crashed = 17,    ///< the worker process died while it ran the job, options::attempts times
-  timed_out = 18,         ///< the job's time limit passed
-  memory_limit = 19,      ///< the job used more memory than it may
-  cancelled = 20,         ///< the caller cancelled the job
-  result_too_large = 21,  ///< the result was longer than job_options::max_result, or 1 GiB
+  job_threw = 16,          ///< the job's own code threw; the exception is a pp::job_error
+  worker_crashed = 17,     ///< the worker process died while it ran the job, options::attempts times
+  timed_out = 18,          ///< the job's time limit passed
+  memory_limit = 19,       ///< the job used more memory than it may
+  cancelled = 20,          ///< the caller cancelled the job
+  result_too_large = 21,   ///< the result was longer than job_options::max_result, or 1 GiB
+  dependency_failed = 22,  ///< a job that this one waited for failed: job_report::inputs tells which, and why
 
   // Decide yourself.
   outcome_unknown = 32,  ///< a job that may run at most once had begun, or may have, and its result is lost
@@ -49,7 +50,8 @@ enum class errc : std::uint16_t {
 /// Groups of errc, for `if (e.code() == pp::condition::retryable)`.
 enum class condition {
   retryable = 1,   ///< disconnected, overloaded, shutting_down, no_nodes
-  job_failed = 2,  ///< job_threw, worker_crashed, timed_out, memory_limit, cancelled, result_too_large
+  job_failed = 2,  ///< job_threw, worker_crashed, timed_out, memory_limit, cancelled, result_too_large,
+                   ///< dependency_failed
   undecided = 3,   ///< outcome_unknown
   setup_problem =
       4,  ///< refused, version_mismatch, unfit_node, bad_message, closed, not_initialised, bad_option, not_shippable
@@ -85,6 +87,15 @@ struct job_attempt {
   int exit_code = 0;    ///< of the worker, if it exited
 };
 
+/// A job that failed, and with it those that waited for it.
+struct failed_input {
+  std::string id;               ///< 32 hexadecimal digits
+  std::string label;            ///< job_options::label
+  std::string node;             ///< where its last attempt ran, empty if it did not
+  errc code = errc::job_threw;  ///< its error's code(); dependency_failed if it waited, too
+  std::string text;             ///< its error's what()
+};
+
 /// All that is known about a job that failed. What is not known is empty or 0.
 struct job_report {
   std::string id;        ///< 32 hexadecimal digits, the same in all attempts and for the job itself (pp::this_job)
@@ -110,6 +121,10 @@ struct job_report {
   unsigned starts = 1;                                ///< how often it was started in all
   std::vector<job_attempt> attempts;  ///< those that failed, oldest first; at most the first 16 and the last
   std::string capsule;                ///< file it was saved to (options::capsule_dir)
+  /// Of errc::dependency_failed: the input that failed, then the input of that one, …; the last is what began it. At most
+  /// 16: of more, the first 15 and the last.
+  std::vector<failed_input> inputs;
+  std::size_t inputs_left_out = 0;  ///< how many more there are
 };
 
 /// Every error this library throws. `code()` is an errc; `what()` is one clear line that says what to do.

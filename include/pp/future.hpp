@@ -18,7 +18,9 @@
 #include "pp/detail/archive.hpp"
 #include "pp/detail/await.hpp"
 #include "pp/detail/job_handle.hpp"
+#include "pp/detail/waiting_call.hpp"
 #include "pp/error.hpp"
+#include "pp/job_ref.hpp"
 
 namespace pp {
 
@@ -132,5 +134,8 @@ class [[nodiscard]] future {
 
   detail::job_handle job_;
 };
+
+template <class R>
+job_ref::job_ref(const future<R>& job) : job_(detail::await_job(detail::set_access::job(job), false)) {}
 
 }  // namespace pp

@@ -114,7 +114,9 @@ TEST(ReportAsJson, HasEveryFieldOfTheReport) {
   EXPECT_EQ(job["attempts"][0]["outcome"], "the node was lost");
   EXPECT_EQ(job["attempts"][1]["sent"], "") << "not known";
   EXPECT_EQ(job["capsule"], "/var/capsules/nightly.ppcapsule");
-  EXPECT_EQ(job.size(), 23U);
+  EXPECT_EQ(job["inputs"].size(), 0U);
+  EXPECT_EQ(job["inputs_left_out"], 0);
+  EXPECT_EQ(job.size(), 25U);
 }
 
 TEST(ReportAsJson, ListsNestedExceptions) {

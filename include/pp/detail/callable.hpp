@@ -5,7 +5,8 @@
 // cereal serialize function. An overloaded function needs a cast that says which. Everything else ends in a
 // static_assert whose text begins with "pp: ". Promises: arguments are converted to the parameter types before they are
 // encoded, as in a direct call. prepare() only appends to its payload; if it throws, what it appended so far stays
-// there. Threads: any. Must not know: where functions lie in files, nodes.
+// there. code() and with_all() are its two halves, for calls whose arguments are not all known yet. Threads: any.
+// Must not know: where functions lie in files, nodes.
 #pragma once
 
 #include "pp/detail/decoders.hpp"
@@ -60,11 +61,16 @@ struct function_call {
   using parameters = typename signature::parameters;
   static constexpr bool good = result_check<raw_result>::good && arguments_check<type_list<Args...>, parameters>::good;
 
-  static call_code prepare(F function, payload& into, Args&&... args) {
+  using all = parameters;
+
+  static call_code code(F function) {
     if (function == nullptr) throw_null_function();
-    encode_arguments(parameters(), into, std::forward<Args>(args)...);
     using decoder = function_decoder<typename signature::plain>;
     return {decoder::address(), reinterpret_cast<const void*>(function), 0};
+  }
+  template <class Use, class... Given>
+  static void with_all(F, Use&& use, Given&&... given) {
+    use(std::forward<Given>(given)...);
   }
 };
 
@@ -94,14 +100,18 @@ requires member_signature<M>::value struct member_call<M, Object, Args...> {
   static constexpr bool good = result_check<raw_result>::good && object_check<char owner::*, Object>::good &&
                                arguments_check<type_list<Args...>, parameters>::good;
 
-  static call_code prepare(M member, payload& into, Object&& self, Args&&... args) {
+  using all = typename joined<type_list<std::int64_t, object&>, parameters>::type;
+
+  static call_code code(M member) {
     if (member == nullptr) throw_null_function();
     const member_pointer_parts parts = take_apart(member);
-    using all = typename joined<type_list<std::int64_t, object&>, parameters>::type;
-    encode_arguments(all(), into, parts.adjustment, std::forward<Object>(self), std::forward<Args>(args)...);
     const thunk decoder = member_decoder<M, object, parameters>::address();
     if (parts.is_virtual) return {decoder, nullptr, parts.target};
     return {decoder, reinterpret_cast<const void*>(parts.target), 0};
+  }
+  template <class Use, class... Given>
+  static void with_all(M member, Use&& use, Given&&... given) {
+    use(take_apart(member).adjustment, std::forward<Given>(given)...);
   }
 };
 
@@ -112,11 +122,15 @@ requires data_member<M>::value struct member_call<M, Object, Args...> {
   static constexpr bool good = result_check<raw_result>::good && object_check<M, Object>::good &&
                                arguments_check<type_list<Args...>, type_list<>>::good;
 
-  static call_code prepare(M member, payload& into, Object&& self) {
+  using all = type_list<std::int64_t, object&>;
+
+  static call_code code(M member) {
     if (member == nullptr) throw_null_function();
-    encode_arguments(type_list<std::int64_t, object&>(), into, std::bit_cast<std::int64_t>(member),
-                     std::forward<Object>(self));
     return {data_member_decoder<M, object>::address(), nullptr, 0};
+  }
+  template <class Use, class Given>
+  static void with_all(M member, Use&& use, Given&& self) {
+    use(std::bit_cast<std::int64_t>(member), std::forward<Given>(self));
   }
 };
 
@@ -156,14 +170,16 @@ struct object_call {
   using raw_result = typename result_part::raw_result;
   static constexpr bool good = result_part::good;
 
-  static call_code prepare(const F& function, payload& into, Args&&... args) {
+  using all = std::conditional_t<has_state<F>, typename joined<type_list<const F&>, parameters>::type, parameters>;
+
+  static call_code code(const F&) { return {object_decoder<F, parameters>::address(), nullptr, 0}; }
+  template <class Use, class... Given>
+  static void with_all(const F& function, Use&& use, Given&&... given) {
     if constexpr (has_state<F>) {
-      using all = typename joined<type_list<const F&>, parameters>::type;
-      encode_arguments(all(), into, function, std::forward<Args>(args)...);
+      use(function, std::forward<Given>(given)...);
     } else {
-      encode_arguments(parameters(), into, std::forward<Args>(args)...);
+      use(std::forward<Given>(given)...);
     }
-    return {object_decoder<F, parameters>::address(), nullptr, 0};
   }
 };
 
@@ -196,7 +212,12 @@ template <class F, class... Args>
 call_code prepare(F&& f, payload& into, Args&&... args) {
   using call = call_of<std::decay_t<F>, Args...>;
   if constexpr (call::good) {
-    return call::prepare(std::forward<F>(f), into, std::forward<Args>(args)...);
+    const call_code code = call::code(f);
+    const auto encode_all = [&into](auto&&... all) {
+      encode_arguments(typename call::all(), into, std::forward<decltype(all)>(all)...);
+    };
+    call::with_all(f, encode_all, std::forward<Args>(args)...);
+    return code;
   } else {
     return {};  // a static_assert has said why
   }

@@ -4,6 +4,7 @@
 #include "pp/detail/callable.hpp"
 #include "pp/detail/job_handle.hpp"
 #include "pp/detail/payload.hpp"
+#include "pp/detail/waiting_call.hpp"
 #include "pp/options.hpp"
 
 namespace pp::detail {
@@ -11,6 +12,7 @@ namespace pp::detail {
 class client_core;
 struct checkout_state;
 struct job_place;
+struct named_place;
 
 class job_draft {
  public:
@@ -22,6 +24,8 @@ class job_draft {
   ~job_draft();
 
   payload& arguments() noexcept;
+  /// From here on arguments() are the bytes of parts, and the job is sent when its inputs have ended.
+  waiting_call& waits();
   /// Sends it. Throws pp::error(errc::not_shippable) or errc::closed.
   job_handle submit(const call_code& code);
   /// With settings of its own. Throws also errc::bad_option.
@@ -35,12 +39,19 @@ class job_draft {
   /// One of several jobs that all run in different workers.
   job_handle submit_one_each(const call_code& code, const job_options& how, std::uint64_t round);
 
+  /// A job for a program that only nodes have.
+  job_handle submit_told(const named_place& where, const job_options& how);
+
  private:
   job_handle submit_at(const call_code& code, const job_options& how, job_place place);
   job_handle hand_over(const call_code& code);
+  job_handle hand_over_waiting();
+  job_handle send();
+  void wait_for(const std::vector<job_ref>& others);
 
   client_core& core_;
   job_record* record_;
+  std::unique_ptr<waiting_call> waits_;
 };
 
 }  // namespace pp::detail

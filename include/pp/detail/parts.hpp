@@ -102,7 +102,7 @@ struct part_call<T, F, Args...> {
   using result = std::decay_t<typename call::raw_result>;
 
   static call_code prepare(const F& f, payload& into, const Args&... args) {
-    return call::prepare(wrapped{f}, into, args...);
+    return detail::prepare(wrapped{f}, into, args...);
   }
 };
 
