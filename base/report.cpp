@@ -272,7 +272,8 @@ std::string error::report() const {
   page text(job() != nullptr ? first_line(what()) : printable(what(), "\n"));
   text.line("code", std::string(name_of(known)) + " (" + std::to_string(code().value()) + ")");
   if (const job_report* const d = job()) {
-    for (const auto add : {add_who, add_what, add_inputs, add_measures, add_attempts, add_stack, add_stderr, add_capsule})
+    for (const auto add :
+         {add_who, add_what, add_inputs, add_measures, add_attempts, add_stack, add_stderr, add_capsule})
       add(*d, text);
   }
   return text.take();

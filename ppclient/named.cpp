@@ -21,9 +21,9 @@ struct named_place {
 
 namespace {
 
-using json = nlohmann::json;
+using json_value = nlohmann::json;
 
-std::uint64_t number_in(const json& object, const char* key) {
+std::uint64_t number_in(const json_value& object, const char* key) {
   const auto text = object.at(key).get<std::string>();
   std::uint64_t out = 0;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), out, 16);
@@ -36,7 +36,7 @@ class catalogue {
  public:
   /// Throws if `text` is not what a node sends.
   void add(const node_info& node, const std::string& text) {
-    for (const auto& offer : json::parse(text)) {
+    for (const auto& offer : json_value::parse(text)) {
       const auto manifest = offer.at("manifest").get<std::string>();
       const auto decoder = number_in(offer, "decoder"), function = number_in(offer, "function");
       for (const auto& f : offer.at("functions")) {
