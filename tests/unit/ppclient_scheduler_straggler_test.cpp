@@ -77,8 +77,8 @@ TEST(SchedulerStraggler, TheLatestIsCopiedFirst) {
   const auto a = l.submit(twice), b = l.submit(twice);
   l.decide();
   std::vector<scheduler::action> out;
-  l.s.copy_late([&](std::uint32_t job) { return job == b ? 2 : 1; }, out, 1);
-  ASSERT_TRUE(out.size() == 1 && out[0].job == b) << "not " << a << ", though it is older";
+  l.s.copy_late([&](std::uint32_t job) { return job - a + 1; }, out, 1);
+  ASSERT_TRUE(out.size() == 1 && out[0].job == b) << "not the older one";
 }
 
 TEST(SchedulerStraggler, TheFirstResultWinsAndTheOtherIsEnded) {
@@ -393,8 +393,7 @@ TEST(SchedulerQuarantine, ANodeOnTrialGetsOneJobAtATime) {
   EXPECT_EQ(l.s.in_flight(good), 1U);
   l.result(*std::find_if(sent.begin(), sent.end(), [&](const auto& a) { return a.node == bad; }));
   l.s.set_standing(bad, standing::good);
-  EXPECT_EQ(l.decide().size(), 4U);
-  EXPECT_EQ(l.s.in_flight(bad), 4U);
+  EXPECT_TRUE(l.decide().size() == 4 && l.s.in_flight(bad) == 4);
 }
 
 }  // namespace
