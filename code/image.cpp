@@ -173,6 +173,18 @@ std::shared_ptr<const image> image::snapshot() {
   return made;
 }
 
+std::shared_ptr<const image> image::told(byte_view encoded) {
+  auto contents = decode_manifest(encoded);
+  if (!contents) throw error(errc::bad_message, "malformed manifest of a program");
+  std::shared_ptr<image> made(new image);
+  made->contents_ = std::move(*contents);
+  made->encoded_.assign(encoded.begin(), encoded.end());
+  made->id_ = id_of(encoded);
+  return made;
+}
+
+bool image::is_told() const { return impl_->files.empty(); }
+
 void image::read(std::size_t module, std::uint64_t offset, mutable_byte_view to) const {
   PP_CHECK(module < impl_->files.size());
   impl_->files[module].read(offset, to);
@@ -193,6 +205,7 @@ std::optional<location> image::locate(const void* address) const {
 }
 
 std::shared_ptr<const launchable> image::as_launchable() const {
+  PP_CHECK(!is_told());
   auto out = std::make_shared<launchable>();
   out->id = id_;
   out->contents = contents_;

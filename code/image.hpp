@@ -25,6 +25,12 @@ class image {
   /// The program and every non-system shared object loaded now. Throws pp::error with a clear line.
   static std::shared_ptr<const image> snapshot();
 
+  /// A program of somebody else's, of which nodes have the files: only its list is known here. Throws pp::error for bytes that
+  /// are no manifest.
+  static std::shared_ptr<const image> told(byte_view encoded);
+  /// Of a told image nothing can be read, located or launched here.
+  bool is_told() const;
+
   const image_id& id() const { return id_; }
   const manifest& contents() const { return contents_; }
   const bytes& encoded() const { return encoded_; }

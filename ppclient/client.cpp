@@ -1,23 +1,24 @@
-// The only place where two threads meet: user calls in, completions out (both through record_pool and its lock).
 #include "pp/client.hpp"
 
-#include <future>
 #include <thread>
 
-#include <pthread.h>
-
-#include "base/blocked_signals.hpp"
-#include "base/log.hpp"
-#include "net/loop.hpp"
 #include "pp/init.hpp"
+#include "ppclient/client_core.hpp"
 #include "ppclient/client_wait.hpp"
-#include "ppclient/cluster.hpp"
 #include "ppclient/job_terms.hpp"
-#include "ppclient/journal.hpp"
-#include "ppclient/settings.hpp"
 
 namespace pp {
 namespace {
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string out;
+  for (const auto& p : parts) out += (out.empty() ? "" : ", ") + p;
+  return out.empty() ? "none" : out;
+}
+
+}  // namespace
+
+namespace detail {
 
 ppclient::client_keys find_keys(const options& o) {
   ppclient::client_keys out;
@@ -34,128 +35,16 @@ ppclient::client_keys find_keys(const options& o) {
   return out;
 }
 
-// The clock's range ends before that of milliseconds.
-time_point end_of(std::chrono::milliseconds limit) {
-  return now() + std::min<std::chrono::milliseconds>(limit, std::chrono::hours(24 * 365 * 100));
+// Shared objects may be loaded later, which makes another image; the program is the first module of each.
+std::optional<wire::initialiser> find_initialiser(void (*f)(), ppclient::image_book& images) {
+  if (f == nullptr) return std::nullopt;
+  payload none;
+  const auto at = images.locate(prepare(f, none));
+  if (code::module_of(at.function) != 0)
+    throw error(errc::bad_option,
+                "options.worker_init must be a function of the program itself, not of a shared object");
+  return wire::initialiser{at.decoder, at.function};
 }
-
-std::string joined(const std::vector<std::string>& parts) {
-  std::string out;
-  for (const auto& p : parts) out += (out.empty() ? "" : ", ") + p;
-  return out.empty() ? "none" : out;
-}
-
-}  // namespace
-
-namespace detail {
-
-class client_core final : net::poller {
- public:
-  explicit client_core(const options& o)
-      : settings_(ppclient::complete(o)),
-        keys_(find_keys(settings_)),
-        records_(std::make_shared<record_pool>(
-            settings_.max_pending_bytes, settings_.spin, [this] { wake(); }, settings_.on_callback_error)),
-        usual_terms_(ppclient::make_terms(settings_.job, {})),
-        journal_(settings_.journal.empty() ? nullptr : std::make_unique<ppclient::journal>(settings_.journal)),
-        journal_name_(records_->keep_name("journal")),
-        cluster_(io_.get_executor(), settings_, keys_, *records_, images_, journal_.get()) {
-    records_->echo_output = settings_.echo_output;
-    net::poll_list::of(io_.get_executor()).add(*this);
-    // From inside the loop, and first of all: a coroutine that was spawned from outside does not run until the loop comes to it,
-    // and Asio 1.81 ends the program if it is cancelled before.
-    net::post(io_, [this] { cluster_.start(); });
-    const blocked_signals during_start;
-    thread_ = std::thread([this] { run(); });
-  }
-  ~client_core() override {
-    close();
-    records_->callbacks()->finish();  // where a callback closed the client, its thread may still be at it
-  }
-
-  const std::shared_ptr<record_pool>& records() const { return records_; }
-  ppclient::image_book& images() { return images_; }
-  unsigned slots() const noexcept { return cluster_.slots(); }
-  const options& settings() const { return settings_; }
-  /// Null without options::journal.
-  ppclient::journal* journal() { return journal_.get(); }
-  const std::string* journal_name() const { return journal_name_; }
-  /// Of jobs that say nothing themselves; null if that is as usual.
-  const std::shared_ptr<const ppclient::job_terms>& usual_terms() const { return usual_terms_; }
-
-  /// Runs `question` on the I/O thread and waits for its answer; after close() at once, on this thread.
-  template <class Q>
-  auto ask(Q question) -> decltype(question(std::declval<ppclient::cluster&>())) {
-    using answer = decltype(question(cluster_));
-    if (is_closed_.load()) return question(cluster_);
-    auto promise = std::make_shared<std::promise<answer>>();
-    auto future = promise->get_future();
-    net::post(io_, [this, promise, question] { promise->set_value(question(cluster_)); });
-    // close() may have overtaken us on another thread; then nobody runs the handler, and nothing moves any more.
-    while (future.wait_for(std::chrono::milliseconds(100)) != std::future_status::ready) {
-      if (is_closed_.load()) return question(cluster_);
-    }
-    return future.get();
-  }
-
-  /// Runs `what` on the I/O thread, some time; not at all after close().
-  template <class W>
-  void tell(W what) {
-    if (!is_closed_.load()) net::post(io_, [this, what = std::move(what)] { what(cluster_); });
-  }
-  /// For what is to be told apart on nodes, beside jobs.
-  std::uint64_t next_name() { return ++last_name_; }
-
-  void close() {
-    if (is_closing_.exchange(true)) return;
-    records_->close();
-    net::post(io_, [this] { closing_.spawn("close", close_all()); });
-    thread_.join();
-    records_->assemblers()->finish();  // they look into the journal
-    if (journal_) journal_->close();
-    is_closed_ = true;
-    records_->callbacks()->finish();
-  }
-
- private:
-  void run() {
-    pthread_setname_np(pthread_self(), "pp-io");
-    auto work = net::asio::make_work_guard(io_);
-    stop_ = [&work] { work.reset(); };
-    net::run(io_, settings_.spin);
-  }
-  /// The loop wakes and looks at the queue by itself.
-  void wake() {
-    net::post(io_, [] {});
-  }
-  bool poll() override {
-    if (!records_->has_submitted()) return false;
-    cluster_.on_submitted();
-    return true;
-  }
-  bool arm() override { return records_->arm(); }
-  void disarm() override { records_->disarm(); }
-
-  net::awaitable<void> close_all() {
-    co_await cluster_.close();
-    stop_();
-  }
-
-  const options settings_;
-  const ppclient::client_keys keys_;
-  net::io_context io_{1};
-  std::shared_ptr<record_pool> records_;
-  ppclient::image_book images_;
-  const std::shared_ptr<const ppclient::job_terms> usual_terms_;
-  const std::unique_ptr<ppclient::journal> journal_;
-  const std::string* const journal_name_;
-  ppclient::cluster cluster_;
-  net::task_group closing_{io_.get_executor()};
-  std::function<void()> stop_;
-  std::atomic<bool> is_closing_{false}, is_closed_{false};
-  std::atomic<std::uint64_t> last_name_{0};
-  std::thread thread_;
-};
 
 ppclient::pending_search watch_pending(client_core& core, ppclient::pending_search search,
                                        const std::shared_ptr<watcher>& who) {
@@ -188,7 +77,7 @@ job_draft::~job_draft() {
 payload& job_draft::arguments() noexcept { return record_->data; }
 
 job_handle job_draft::submit(const call_code& code, const job_options& how) {
-  if (auto terms = ppclient::make_terms(how, core_.settings().job)) record_->more().how = std::move(terms);
+  if (auto terms = core_.terms_of(how)) record_->more().how = std::move(terms);
   wait_for(how.after);
   return hand_over(code);
 }
@@ -199,8 +88,8 @@ job_handle job_draft::submit(const call_code& code) {
 }
 
 job_handle job_draft::submit_at(const call_code& code, const job_options& how, job_place place) {
-  record_->more().how = ppclient::make_terms(how, core_.settings().job, std::move(place));
-  wait_for(how.after);
+  if (!how.after.empty()) throw error(errc::bad_option, "job_options.after is for client::submit alone");
+  record_->more().how = core_.terms_of(how, std::move(place));
   return hand_over(code);
 }
 
@@ -211,7 +100,6 @@ job_handle job_draft::submit_opening(const call_code& code, const job_options& h
 
 job_handle job_draft::submit_inside(const call_code& code, const job_options& how,
                                     const std::shared_ptr<checkout_state>& worker) {
-  refuse_after(how);
   return submit_at(code, how, {wire::place_use::inside, worker->name, worker});
 }
 
@@ -285,7 +173,7 @@ client::~client() = default;
 void client::close() { core_->close(); }
 
 bool client::wait_for_nodes(std::size_t count, std::chrono::milliseconds limit) {
-  const auto end = end_of(limit);
+  const auto end = detail::end_of(limit);
   for (;;) {
     if (core_->ask([](ppclient::cluster& c) { return c.ready_nodes(); }) >= count) return true;
     if (now() >= end) return false;
@@ -308,35 +196,14 @@ discovery_report client::discovery() const {
   return core_->ask([](ppclient::cluster& c) { return c.discovery(); });
 }
 
-namespace {
-
-// Asks a node something and waits for the answer; `send` starts it on the I/O thread and says whether the node is known.
-template <class Answer, class Send>
-Answer ask_node(detail::client_core& core, const std::string& node, std::chrono::milliseconds limit, Send send) {
-  const auto end = end_of(limit);
-  auto answer = std::make_shared<std::promise<Answer>>();
-  auto future = answer->get_future();
-  while (!core.ask(
-      [&](ppclient::cluster& c) { return send(c, [answer](Answer a) { answer->set_value(std::move(a)); }); })) {
-    if (now() >= end) throw error(errc::no_nodes, "no node '" + node + "' is connected: see 'ppclient nodes'");
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  if (future.wait_until(end) != std::future_status::ready) {
-    throw error(errc::no_nodes, "node '" + node + "' did not answer within " + std::to_string(limit.count()) + " ms");
-  }
-  return future.get();
-}
-
-}  // namespace
-
 std::chrono::nanoseconds client::ping(const std::string& node, std::chrono::milliseconds limit) {
-  return ask_node<duration>(*core_, node, limit,
-                            [&](ppclient::cluster& c, auto done) { return c.ping(node, std::move(done)); });
+  return detail::ask_node<duration>(*core_, node, limit,
+                                    [&](ppclient::cluster& c, auto done) { return c.ping(node, std::move(done)); });
 }
 
 std::string client::node_stats(const std::string& node, std::chrono::milliseconds limit) {
-  return ask_node<std::string>(*core_, node, limit,
-                               [&](ppclient::cluster& c, auto done) { return c.query_stats(node, std::move(done)); });
+  return detail::ask_node<std::string>(
+      *core_, node, limit, [&](ppclient::cluster& c, auto done) { return c.query_stats(node, std::move(done)); });
 }
 
 std::size_t client::cancel_group(const std::string& group) {
@@ -377,7 +244,7 @@ void client::drain(const std::string& node, std::chrono::milliseconds limit, std
     throw error(errc::bad_option, "the limit of a drain must be 0 (the node's own) or 1 ms to 24 days");
   if (core_->settings().role != role::admin)
     throw error(errc::refused, "only a client with options::role admin may drain nodes");
-  const auto problem = ask_node<std::string>(*core_, node, answer_limit, [&](ppclient::cluster& c, auto done) {
+  const auto problem = detail::ask_node<std::string>(*core_, node, answer_limit, [&](ppclient::cluster& c, auto done) {
     return c.drain(node, limit, std::move(done));
   });
   if (!problem.empty()) throw error(errc::refused, "node '" + node + "' does not drain: " + problem);

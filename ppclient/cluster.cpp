@@ -143,13 +143,17 @@ bool cluster::on_link_ready(link& from) {
   from.kept_name = records_.keep_name(from.name());
   from.node = scheduler_.on_node_ready(w.slots);
   tell_fulfilled(from.node, identity_of(from));
+  take_weight(from.node, identity_of(from));
   scheduler_.on_credit(from.node, static_cast<std::int32_t>(std::min<std::uint32_t>(w.credit, 1U << 20U)));
   link_of_node_.resize(from.node + 1);
   link_of_node_[from.node] = &from;
+  recall_standing(from);
   count_slots();
   contents_.add(from.node, from.as_holder(), from.takes_part_in_peer_transfer());
   from.unfit_reason.clear();
   for (std::uint32_t i = 0; i < images_seen_; ++i) check_fit(from, i);
+  keep_told_from(from.node, to_hex(from.id().value_or(auth::node_id{})));
+  if (offered_) from.send_offer(*offered_);
   log::info("node_ready", {{"node", from.name()}, {"address", from.address()}, {"slots", w.slots}});
   if (is_local_decided_) reconsider_local();
   decide_soon();
@@ -169,6 +173,7 @@ void cluster::on_link_lost(link& from) {
   from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
   link_of_node_[from.node] = nullptr;
   contents_.remove(from.node);
+  remember_standing(from);
   on_contents_changed();
   from.node = scheduler::none;
   count_slots();
@@ -279,7 +284,9 @@ void cluster::start_local(unsigned slots) {
   local_ = std::make_unique<local>(executor_, self, o);
   local_node_ = scheduler_.on_node_ready(slots);
   link_of_node_.resize(local_node_ + 1);
+  keep_told_from(local_node_, "local");
   tell_fulfilled(local_node_, local_identity());
+  take_weight(local_node_, local_identity());
   scheduler_.on_credit(local_node_, static_cast<std::int32_t>(local_->initial_credit()));
 }
 
@@ -315,6 +322,7 @@ void cluster::retry_local() {
   if (local_unfit_.empty() || now() - local_unfit_since_ < local_retry) return;
   local_unfit_.clear();
   scheduler_.forget_unfit(local_node_);
+  keep_told_from(local_node_, "local");
   decide();
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -58,6 +59,11 @@ class cluster final : private link_owner, private local_owner {
   /// False if no ready node has that name, id or address.
   bool ping(const std::string& node, std::function<void(duration)> done);
   bool query_stats(const std::string& node, std::function<void(std::string)> done);
+  bool query_functions(const std::string& node, std::function<void(std::string)> done);
+  /// Tells all nodes, and those that come.
+  void offer(wire::offer what);
+  /// An image that is not this program: these nodes, by id, have it.
+  void note_holders(std::uint32_t image, const std::set<std::string>& nodes);
   /// `done` gets an empty text when the node has agreed, else why not.
   bool drain(const std::string& node, std::chrono::milliseconds limit, std::function<void(std::string)> done);
   /// How many jobs that was.
@@ -86,6 +92,7 @@ class cluster final : private link_owner, private local_owner {
   void on_link_lent(link& from, unsigned workers) override;
   void on_link_lease_over(link& from, std::uint64_t name, const std::string& why) override;
   void on_link_batch_end() override;
+  void on_link_lacks(link& from, std::uint32_t image) override;
   void on_contents_changed() override;
   const code::image& image(std::uint32_t index) override { return images_[index]; }
   time_point may_dial_at(link& from) override;
@@ -110,6 +117,7 @@ class cluster final : private link_owner, private local_owner {
   bool same_host_node_is(bool ready_only) const;
   void check_fit(link& l, std::uint32_t image);
   void check_fits(std::uint32_t image);
+  void keep_told_from(std::uint32_t node, const std::string& id);
 
   void adopt(detail::job_record& record);
   void enqueue(const detail::job_record& record);
@@ -168,9 +176,14 @@ class cluster final : private link_owner, private local_owner {
   void end_quarantines();
   void watch_stragglers();
   net::awaitable<void> copy_stragglers();
-  bool is_late(std::uint32_t slot, std::uint32_t counted) const;
+  /// In microseconds beyond its limit.
+  std::uint64_t lateness(std::uint32_t slot, std::uint32_t counted) const;
   static std::uint64_t kind_of(const detail::job_record& record);
   void describe_health(node_info& n, std::uint32_t node) const;
+  void take_weight(std::uint32_t node, const node_identity& who);
+  void set_speed(std::uint32_t node, unsigned sixteenths);
+  void remember_standing(const link& of);
+  void recall_standing(const link& of);
   const std::string* name_of_node(std::uint32_t node) const;
   std::string address_of_node(std::uint32_t node) const;
   std::uint32_t count_ms() const;
@@ -225,13 +238,17 @@ class cluster final : private link_owner, private local_owner {
   const time_point began_ = now();
   run_times run_times_;
   quarantine quarantine_;
+  std::map<auth::node_id, quarantine::standing> former_standing_;  ///< of nodes whose connection was lost
+  std::vector<double> weights_;                                    ///< by node; of those that are not there 1
   std::vector<std::uint32_t>
       last_result_;  ///< by node, as count_ms() counts; kept while jobs are there that may run twice
   bool is_watching_stragglers_ = false;
   std::uint32_t images_seen_ = 0;
   std::uint64_t done_ = 0, failed_ = 0;
-  std::map<std::uint64_t, checkout> held_;    ///< workers that are this client's, by name
-  std::vector<std::uint32_t> recalled_from_;  ///< nodes asked to give back in this round
+  std::optional<wire::offer> offered_;
+  std::map<std::uint32_t, std::set<std::string>> holders_;  ///< of told images: node ids
+  std::map<std::uint64_t, checkout> held_;                  ///< workers that are this client's, by name
+  std::vector<std::uint32_t> recalled_from_;                ///< nodes asked to give back in this round
   std::atomic<unsigned> slots_{0};
   bool is_deciding_soon_ = false;
   bool is_closing_ = false;

@@ -62,6 +62,10 @@ errc cluster::why_nothing_runs(scheduler::class_index kind, std::string& text) c
     text = "no node matches " + placements_[constraint]->text() + "; known: " + known_nodes();
     return errc::no_nodes;
   }
+  if (images_[scheduler_.kind_of(kind).image].is_told()) {
+    text = "no node has the program of this function any more: see 'ppclient functions'";
+    return errc::unfit_node;
+  }
   const auto seconds = std::chrono::duration_cast<std::chrono::milliseconds>(options_.no_nodes_timeout).count();
   text = "nothing to run on after " + std::to_string(seconds) + " ms";
   bool is_unfit = !local_unfit_.empty();
@@ -94,6 +98,11 @@ node_info cluster::describe(const link& l) const {
   if (!w.os.empty()) n.platform = w.os + ", glibc " + w.glibc;
   n.slots = l.is_ready() ? w.slots : l.found_slots;
   n.free = l.found_free;
+  // What it announced last; a node that was given by address need not be heard.
+  if (const auto* const heard = browser_ && l.id() ? browser_->nodes().find(*l.id()) : nullptr) {
+    n.free = heard->free;
+    n.load = heard->load_milli / 1000.0;
+  }
   n.in_flight = l.node != scheduler::none ? static_cast<unsigned>(scheduler_.in_flight(l.node)) : 0;
   n.jobs_done = l.jobs_done;
   n.run_time = std::chrono::microseconds(l.run_us);
@@ -117,6 +126,7 @@ std::vector<node_info> cluster::nodes() const {
     n.platform = code::this_platform().os + ", glibc " + code::this_platform().glibc;
     n.slots = local_->slots();
     n.free = n.slots - std::min(n.slots, counted.running);
+    if (double load = 0; getloadavg(&load, 1) == 1) n.load = load;
     n.in_flight = static_cast<unsigned>(scheduler_.in_flight(local_node_));
     n.jobs_done = local_done_;
     n.run_time = std::chrono::microseconds(local_run_us_);

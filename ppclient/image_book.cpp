@@ -41,6 +41,27 @@ const image_book::version* image_book::add_snapshot(version* seen, const detail:
   return seen;  // somebody else was first; now the newest
 }
 
+std::optional<std::uint32_t> image_book::index_of(const version* known, const code::image_id& id) {
+  if (known == nullptr) return std::nullopt;
+  for (std::uint32_t i = 0; i < known->images.size(); ++i) {
+    if (known->images[i]->id() == id) return i;
+  }
+  return std::nullopt;
+}
+
+std::uint32_t image_book::add_told(byte_view manifest) {
+  const auto told = code::image::told(manifest);
+  for (auto* seen = newest_.load();;) {
+    if (const auto known = index_of(seen, told->id())) return *known;
+    auto fresh = std::make_unique<version>();
+    if (seen != nullptr) fresh->images = seen->images;
+    fresh->images.push_back(told);
+    fresh->older = seen;
+    if (!newest_.compare_exchange_strong(seen, fresh.get())) continue;
+    return static_cast<std::uint32_t>(fresh.release()->images.size() - 1);
+  }
+}
+
 bool image_book::locate_in_any(const version* known, const detail::call_code& call, located_call& out) {
   if (known == nullptr) return false;
   for (out.image = 0; out.image < known->images.size(); ++out.image) {

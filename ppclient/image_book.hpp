@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "code/image.hpp"
@@ -28,6 +29,8 @@ class image_book {
 
   /// Throws pp::error(errc::not_shippable) in words if the function lies in a system library.
   located_call locate(const detail::call_code& call);
+  /// The image with this list; made from it if it is not known yet. Throws pp::error for bytes that are no manifest.
+  std::uint32_t add_told(byte_view manifest);
   const code::image& operator[](std::uint32_t index) const;
 
  private:
@@ -37,6 +40,7 @@ class image_book {
     image_list images;
     version* older;
   };
+  static std::optional<std::uint32_t> index_of(const version* known, const code::image_id& id);
   static bool locate_in(const code::image& in, const detail::call_code& call, located_call& out);
   static bool locate_in_any(const version* known, const detail::call_code& call, located_call& out);
   const version* add_snapshot(version* seen, const detail::call_code& call);

@@ -22,12 +22,6 @@ void job_draft::wait_for(const std::vector<job_ref>& others) {
   if (!has_parts) waits_->parts.push_back({0, record_->data.size(), 0, 0, false});
 }
 
-void job_draft::refuse_after(const job_options& how) {
-  if (!how.after.empty())
-    throw error(errc::bad_option,
-                "job_options.after must be empty for a job of a checked-out worker: wait() for the others first");
-}
-
 // Its name in the journal is that of its arguments, so it is looked for when they are known.
 job_handle job_draft::hand_over_waiting() {
   auto& records = records_of(core_);

@@ -127,14 +127,17 @@ void check(const job_options& how) {
   check_environment(how.environment);
 }
 
-std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual) {
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual,
+                                            const std::optional<wire::initialiser>& first) {
   check(how);
   const auto all = merged(how, usual);
-  const auto sent = for_node(all);
+  auto sent = for_node(all);
+  sent.initialiser = first;
   return says_nothing(all, sent) ? nullptr : put_together(all, sent);
 }
 
-std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual, detail::job_place place) {
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual, detail::job_place place,
+                                            const std::optional<wire::initialiser>& first) {
   check(how);
   auto all = merged(how, usual);
   using wire::place_use;
@@ -149,6 +152,7 @@ std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_op
   auto sent = for_node(all);
   sent.use = place.use;
   sent.place = place.name;
+  sent.initialiser = first;
   auto out = put_together(all, sent);
   out->place = std::move(place);
   return out;

@@ -168,6 +168,7 @@ void link::end_connection() {
   parked_.clear();
   pings_.clear();
   stats_queries_.clear();
+  functions_queries_.clear();
   answer_drain("its connection ended before it answered");
   if (was_ready) owner_.on_link_lost(*this);
   if (was_ready) back_off_ = {};
@@ -249,6 +250,7 @@ void link::on_message(const net::message& m) {
       done(std::string(as_text(m.view)));
       return;
     }
+    case wire::message_type::functions: on_functions(m); return;
     case wire::message_type::unsupported: on_unsupported(m); return;
     case wire::message_type::lent: on_lent(m); return;
     case wire::message_type::check_in: on_check_in(m); return;
@@ -285,6 +287,8 @@ void link::on_goodbye(const net::message& m) {
 
 void link::on_unsupported(const net::message& m) {
   const auto u = wire::decode_unsupported(m.view);
+  if (u && u->type == static_cast<std::uint8_t>(wire::message_type::functions_query))
+    for (const auto& answer : std::exchange(functions_queries_, {})) answer("[]");  // an older node
   if (u && u->type == static_cast<std::uint8_t>(wire::message_type::drain))
     answer_drain("it runs an older version that cannot be asked to drain: send it SIGTERM");
 }
@@ -342,13 +346,7 @@ net::awaitable<void> link::say_goodbye(time_point limit) {
 // --- jobs ------------------------------------------------------------------------------------------------------------
 
 void link::send_job(const detail::job_record& record, std::uint16_t attempt) {
-  if (record.image >= announced_.size()) announced_.resize(record.image + 1);
-  if (!announced_[record.image]) {
-    announced_[record.image] = true;
-    bytes payload;
-    wire::encode_image({record.image, owner_.image(record.image).encoded()}, payload);
-    channel_->send(wire::message_type::image, 0, 0, payload);
-  }
+  announce(record.image);
   const auto head = submit_head(record, record.image, context_.name_of(record));
   if (auto large = record.large_arguments()) {
     channel_->send(wire::message_type::submit, record.id(), attempt, byte_view(head.data(), head.size()),

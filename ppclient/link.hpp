@@ -74,6 +74,8 @@ class link_owner {
   /// The worker that this client has there under that name is gone.
   virtual void on_link_lease_over(link& from, std::uint64_t name, const std::string& why) = 0;
   virtual void on_link_batch_end() = 0;
+  /// The node lacks what this client cannot send.
+  virtual void on_link_lacks(link& from, std::uint32_t image) = 0;
   /// Links that wait for content from others shall look again.
   virtual void on_contents_changed() = 0;
   virtual const code::image& image(std::uint32_t index) = 0;
@@ -113,6 +115,10 @@ class link final : private net::channel::handler {
   /// `done` gets the round trip time; nothing is called if the connection ends first.
   void ping(std::function<void(duration)> done);
   void query_stats(std::function<void(std::string)> done);
+  /// What other clients of this key offer there by name, as JSON; nothing is called if the connection ends first.
+  void query_functions(std::function<void(std::string)> done);
+  /// What this client offers there. Announces the image of `what` first if need be.
+  void send_offer(const wire::offer& what);
   /// `done` gets an empty text when the node has agreed, else why not; nothing is called if the connection ends first.
   void drain(std::chrono::milliseconds limit, std::function<void(std::string)> done);
   /// Says GOODBYE, waits at most `limit` until it is written, closes.
@@ -176,7 +182,9 @@ class link final : private net::channel::handler {
   void on_unsupported(const net::message& m);
   void on_lent(const net::message& m);
   void on_check_in(const net::message& m);
+  void on_functions(const net::message& m);
   void answer_drain(const std::string& problem);
+  void announce(std::uint32_t image);
 
   net::awaitable<void> connect_once();
   net::awaitable<void> dial_and_prove();
@@ -225,7 +233,7 @@ class link final : private net::channel::handler {
   bool is_to_look_again_ = false;  ///< at what is parked
   std::uint64_t next_token_ = 1;
   std::vector<std::pair<std::uint64_t, std::pair<time_point, std::function<void(duration)>>>> pings_;
-  std::vector<std::function<void(std::string)>> stats_queries_;
+  std::vector<std::function<void(std::string)>> stats_queries_, functions_queries_;
   std::vector<std::function<void(std::string)>> drain_answers_;
   std::uint64_t code_bytes_sent_ = 0, bytes_sent_before_ = 0, bytes_received_before_ = 0;
 };

@@ -19,9 +19,38 @@ const code::module_entry& link::module_of(std::uint32_t image, std::uint16_t mod
   return modules[module];
 }
 
+void link::announce(std::uint32_t image) {
+  if (image >= announced_.size()) announced_.resize(image + 1);
+  if (announced_[image]) return;
+  announced_[image] = true;
+  bytes payload;
+  wire::encode_image({image, owner_.image(image).encoded()}, payload);
+  channel_->send(wire::message_type::image, 0, 0, payload);
+}
+
+void link::send_offer(const wire::offer& what) {
+  announce(what.image);
+  bytes payload;
+  wire::encode_offer(what, payload);
+  channel_->send(wire::message_type::offer, 0, 0, payload);
+}
+
+void link::query_functions(std::function<void(std::string)> done) {
+  functions_queries_.push_back(std::move(done));
+  channel_->send(wire::message_type::functions_query, 0, 0, byte_view{});
+}
+
+void link::on_functions(const net::message& m) {
+  if (functions_queries_.empty()) return;
+  const auto done = std::move(functions_queries_.front());
+  functions_queries_.erase(functions_queries_.begin());
+  done(std::string(as_text(m.view)));
+}
+
 void link::on_need(const net::message& m) {
   const auto n = wire::decode_need(m.view);
   if (!n || n->index >= announced_.size() || !announced_[n->index]) throw error(errc::bad_message, "malformed NEED");
+  if (owner_.image(n->index).is_told()) return owner_.on_link_lacks(*this, n->index);
   for (const auto module : n->modules) context_.contents->on_need(node, module_of(n->index, module).content);
   wanted_.push_back({n->index, n->modules});
   needed_.cancel();

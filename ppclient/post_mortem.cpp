@@ -18,6 +18,7 @@ bool is_worth_a_capsule(errc code) {
 }  // namespace
 
 void post_mortem::complete(const failed_job& job, job_report& to) noexcept {
+  if (job.program.is_told()) return;  // no symbols to read here, and nothing to replay
   try {
     name(job, to);
   } catch (const std::exception& e) {

@@ -33,6 +33,11 @@ std::shared_ptr<const code::launchable> images::program_of(std::uint32_t image) 
   return at != entries_.end() && at->second.is == state::ready ? at->second.what : nullptr;
 }
 
+const bytes* images::manifest_of(std::uint32_t image) const {
+  const auto at = entries_.find(image);
+  return at != entries_.end() && at->second.is == state::ready ? &at->second.encoded : nullptr;
+}
+
 void images::on_image(const wire::image& m) {
   if (entries_.contains(m.index)) refuse_message("image " + std::to_string(m.index) + " was sent twice");
   if (entries_.size() >= max_images)

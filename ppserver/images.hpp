@@ -59,6 +59,8 @@ class images {
 
   /// The program of an image that workers can run now; else null.
   std::shared_ptr<const code::launchable> program_of(std::uint32_t image) const;
+  /// What announced an image that workers can run now; else null.
+  const bytes* manifest_of(std::uint32_t image) const;
   /// If this job is held here: forgets it, and gives its attempt.
   std::optional<std::uint16_t> take_back(std::uint64_t job);
   void give_back_all();

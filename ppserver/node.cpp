@@ -177,7 +177,7 @@ void node::start() {
   around_ = std::make_unique<surroundings>(
       surroundings{io_.get_executor(), *jobs_, programs_, shares_, settings_, [this] { return to_json(numbers()); },
                    [this](std::chrono::milliseconds limit) { drain(limit); }, drain_limit_,
-                   static_cast<std::uint8_t>(isolation_.level), &peers_});
+                   static_cast<std::uint8_t>(isolation_.level), &offers_, &peers_});
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) signals_.add(number);
   tasks_.spawn("watch signals", watch_signals());
   if (settings_.idle_timeout.count() > 0) tasks_.spawn("watch idleness", watch_idleness());

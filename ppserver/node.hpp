@@ -82,6 +82,7 @@ class node {
   const time_point began_ = now();
 
   code::store programs_;
+  offers offers_;
   peers peers_;
   std::shared_ptr<worker::job_directories> directories_;
   worker::fair_share shares_;

@@ -73,17 +73,10 @@ net::awaitable<void> session::run() {
   co_await net::this_coro::reset_cancellation_state();
   around_.jobs.remove_owner(owner_);
   around_.shares.on_session_ended(number_);
+  around_.offered->end(number_);
   channel_.close();
   co_await tasks_.close();
   log_end();
-}
-
-void session::log_end() const {
-  log::info("client_out", {{"address", client_.address},
-                           {"key", client_.who.key_name},
-                           {"client", to_hex(client_.who.id)},
-                           {"jobs_done", jobs_done_},
-                           {"reason", reason_}});
 }
 
 void session::send_welcome() {
@@ -149,6 +142,8 @@ void session::dispatch(const net::message& m) {
     case message_type::ping: return on_ping(m);
     case message_type::goodbye: return on_goodbye(m);
     case message_type::stats_query: return on_stats_query(m);
+    case message_type::offer: return on_offer(m);
+    case message_type::functions_query: return on_functions_query();
     case message_type::pong:
     case message_type::unsupported: return;
     default: break;
@@ -169,6 +164,7 @@ void session::check_role(message_type type) const {
     case message_type::chunk:
     case message_type::check_in:
     case message_type::fetch_from:
+    case message_type::offer:
     case message_type::cancel: refuse("a client that only observes may not send jobs");
     default: return;
   }
@@ -362,28 +358,6 @@ net::awaitable<void> session::send_rest_and_close() {
     // It does not read any more; then it need not know.
   }
   channel_.close();
-}
-
-std::uint32_t session::weight() const {
-  const auto found = around_.settings.key_weights.find(client_.who.key_name);
-  return found != around_.settings.key_weights.end() ? found->second : 1;
-}
-
-session_numbers session::numbers() const {
-  session_numbers n;
-  n.address = client_.address;
-  n.key_name = client_.who.key_name;
-  n.client_id = to_hex(client_.who.id);
-  n.jobs_done = jobs_done_;
-  n.jobs_returned = jobs_returned_;
-  n.bytes_in = channel_.bytes_received();
-  n.bytes_out = channel_.bytes_sent();
-  n.outstanding = credit_.outstanding();
-  n.credit_window = credit_.window();
-  n.connected = now() - began_;
-  n.weight = weight();
-  n.mean_run_time = around_.jobs.mean_run_time(owner_);
-  return n;
 }
 
 }  // namespace pp::ppserver

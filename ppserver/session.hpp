@@ -18,6 +18,7 @@
 #include "net/task_group.hpp"
 #include "ppserver/config.hpp"
 #include "ppserver/images.hpp"
+#include "ppserver/offers.hpp"
 #include "ppserver/peers.hpp"
 #include "worker/credit.hpp"
 
@@ -35,6 +36,7 @@ struct surroundings {
   std::function<void(std::chrono::milliseconds limit)> drain;
   std::chrono::milliseconds drain_limit{};  ///< that holds
   std::uint8_t isolation = 0;               ///< as WELCOME tells it
+  offers* offered = nullptr;                ///< of the node
   peers* others = nullptr;                  ///< nodes that content goes to and comes from; null = there are none
 };
 
@@ -106,6 +108,8 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void on_ping(const net::message& m);
   void on_goodbye(const net::message& m);
   void on_stats_query(const net::message& m);
+  void on_offer(const net::message& m);
+  void on_functions_query();
   bool may_answer();
 
   bool may_come(const net::message& m, const worker::pool_job& job);

@@ -44,6 +44,9 @@ enum class message_type : std::uint8_t {
   have = 26,
   fetch_from = 27,
   fetch = 28,
+  offer = 32,
+  functions_query = 33,
+  functions = 34,
 };
 
 inline constexpr std::size_t frame_header_size = 16;

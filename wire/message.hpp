@@ -30,11 +30,14 @@
 //   LENT         node → client            u16 workers that are checked out, by any client: they are nobody else's now
 //   CHECK_IN     client → node            u64 place · text (empty); the worker checked out under that name is free again
 //                node → client            u64 place · text why; it is gone, and what was meant for it comes back
-//
 //   HAVE         node → client            u8[32] SHA-256 of content that other nodes may now fetch from this one
 //   FETCH_FROM   client → node            u8[32] SHA-256 · u16 length · holders, 35 bytes each: u8[16] node id · u8 family ·
 //                                         u8[16] address · u16 port; instead of CHUNKs; NEED again if it did not work
 //   FETCH        node → node (role peer)  u32 number · u8[32] SHA-256; answered by CHUNKs (index = number, module 0) or UNFIT
+//   OFFER        client → node            u32 image index · u64 decoder · u64 function · JSON text to the end: an array of
+//                                         what can be called by name through that function; the last OFFER counts
+//   FUNCTIONS_QUERY  client → node        nothing
+//   FUNCTIONS    node → client            JSON text to the end: what clients with the same key offer
 //
 // decode_x checks everything it reads and never throws. docs/protocol.md says the same; a test compares the two.
 // Must not know: sockets, keys, time, what a job's bytes mean.
@@ -214,6 +217,15 @@ struct fetch {
   bool operator==(const fetch&) const = default;
 };
 
+/// Programs that offer functions by name, to clients that do not have the program.
+struct offer {
+  static constexpr std::size_t longest_text = 65536;
+  std::uint32_t image = 0;
+  std::uint64_t decoder = 0, function = 0;
+  std::string functions;  ///< at most longest_text bytes
+  bool operator==(const offer&) const = default;
+};
+
 // encode_x appends the payload (without frame header) to `to`.
 void encode_welcome(const welcome& m, bytes& to);
 void encode_credit(const credit& m, bytes& to);
@@ -235,6 +247,7 @@ void encode_check_in(const check_in& m, bytes& to);
 void encode_have(const have& m, bytes& to);
 void encode_fetch_from(const fetch_from& m, bytes& to);
 void encode_fetch(const fetch& m, bytes& to);
+void encode_offer(const offer& m, bytes& to);
 
 result<welcome> decode_welcome(byte_view from);
 result<credit> decode_credit(byte_view from);
@@ -256,6 +269,7 @@ result<check_in> decode_check_in(byte_view from);
 result<have> decode_have(byte_view from);
 result<fetch_from> decode_fetch_from(byte_view from);
 result<fetch> decode_fetch(byte_view from);
+result<offer> decode_offer(byte_view from);
 
 /// Requires: `head` was decoded from `payload`.
 inline byte_view terms_of(const submit& head, byte_view payload) {

@@ -37,6 +37,7 @@ void check_in(client_core& core, std::shared_ptr<checkout_state> worker) noexcep
 
 /// Says that a call means every worker: client.broadcast(pp::every_worker, f).
 struct every_worker_t {};
+/// The one value of its type.
 inline constexpr every_worker_t every_worker{};
 
 /// A worker that client::checkout() gave: one process, this caller's alone. Movable, not copyable.
@@ -44,7 +45,8 @@ class checked_out {
  public:
   /// No worker; only assignment, destruction, valid() and check_in() make sense.
   checked_out() noexcept = default;
-  checked_out(checked_out&& other) noexcept = default;
+  checked_out(checked_out&& other) noexcept = default;  ///< `other` has no worker then.
+  /// The same, after check_in().
   checked_out& operator=(checked_out&& other) noexcept {
     if (this == &other) return *this;
     check_in();
@@ -72,6 +74,7 @@ class checked_out {
       -> future<detail::result_of<F, Args...>> {
     return submit_with(job_options{}, std::forward<F>(f), std::forward<Args>(args)...);
   }
+  /// The same for a job with settings of its own.
   template <class F, class... Args>
   auto submit(const job_options& how, F&& f, Args&&... args) -> future<detail::result_of<F, Args...>> {
     return submit_with(how, std::forward<F>(f), std::forward<Args>(args)...);
@@ -131,9 +134,9 @@ class checked_out {
 template <class T>
 class scattered {
  public:
-  scattered() = default;
-  scattered(scattered&&) noexcept = default;
-  scattered& operator=(scattered&&) noexcept = default;
+  scattered() = default;                                 ///< No parts.
+  scattered(scattered&&) noexcept = default;             ///< The other has no parts then.
+  scattered& operator=(scattered&&) noexcept = default;  ///< The same.
   ~scattered() {
     for (auto& w : workers_) forget(w);
   }

@@ -24,6 +24,7 @@
 #include "pp/detail/reduce.hpp"
 #include "pp/detail/starmap.hpp"
 #include "pp/future.hpp"
+#include "pp/named_function.hpp"
 #include "pp/options.hpp"
 
 namespace pp {
@@ -41,6 +42,7 @@ struct node_info {
   pp::isolation isolation = pp::isolation::none;  ///< how well it keeps jobs apart
   unsigned slots = 0;                             ///< workers it runs at once
   unsigned free = 0;                              ///< of these, without a job of anybody
+  double load = -1;                               ///< of its machine, as uptime tells it; -1 if it was not heard to say
   unsigned in_flight = 0;                         ///< jobs of this client there now
   std::uint64_t jobs_done = 0;                    ///< results of this client's jobs that came from it
   std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit
@@ -264,6 +266,7 @@ class client {
   template <class F, class... Args>
   auto broadcast(every_worker_t, const job_options& how, F&& f, const Args&... args)
       -> std::vector<std::pair<std::string, future<detail::result_of<F, const Args&...>>>>;
+  /// The same with the settings of options::job.
   template <class F, class... Args>
   requires(!std::is_same_v<std::remove_cvref_t<F>, job_options>) auto broadcast(every_worker_t all, F&& f,
                                                                                 const Args&... args) {
@@ -280,6 +283,7 @@ class client {
   checked_out checkout(const job_options& how, std::chrono::milliseconds limit) {
     return checked_out::take(*core_, how, limit);
   }
+  /// The same, any worker.
   checked_out checkout(std::chrono::milliseconds limit) { return checkout({}, limit); }
 
   /// Lays the elements of `range` in workers that are checked out for it, in as many parts; 0 = all that there are now and
@@ -314,6 +318,24 @@ class client {
   /// The node's own statistics as JSON text; like ping().
   std::string node_stats(const std::string& node, std::chrono::milliseconds limit);
 
+  /// From now on nodes list what pp::publish named in this program, and run it for every client with the same key: on all nodes,
+  /// those that come later too, until close(). Calls of several clients are shared out as their jobs are.
+  ///
+  /// Throws: pp::error(errc::bad_option) if nothing was published, or more than nodes take.
+  void offer();
+  /// What is offered on the nodes that are ready now, sorted by name. A name that two programs offer is there twice.
+  /// Blocks: until the nodes have answered, at most for `limit`; those that have not by then are left out.
+  std::vector<named_function> functions(std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
+  /// Calls such a function: `arguments` is a JSON array, the future's text what the function returned, as JSON ("null" for void).
+  ///
+  /// Threads, blocks: as submit(). What becomes of the call is told by the future: pp::job_error also for arguments that do not
+  /// fit its signature, pp::error(errc::unfit_node) if no node has the program any more.
+  /// Throws: as submit().
+  future<std::string> call(const named_function& f, const std::string& arguments, const job_options& how = {});
+  /// The first of that name, looked up anew: one round trip to each node. Throws: also pp::error(errc::bad_option) with the names
+  /// there are.
+  future<std::string> call(const std::string& name, const std::string& arguments, const job_options& how = {});
+
   /// Lets a node finish what runs there, give back what does not, and end: like SIGTERM to its ppserver. `limit`: how
   /// long running jobs may take, 0 = its --drain-timeout. Needs options::role admin. Returns when it has agreed. Throws
   /// as ping(), errc::refused if the key or the role does not allow it.
@@ -330,40 +352,6 @@ class client {
 
   std::unique_ptr<detail::client_core> core_;
 };
-
-/// A function bound once to a client and settings, to be called like submit() with its arguments alone:
-///
-///   pp::function twice(client, +[](int n) { return 2 * n; }, {.timeout = 5s});   // pp::function<int(int)>
-///   pp::future<int> four = twice.submit(2);
-/// Copies are cheap. The client must outlive it. Threads: any, concurrently. Throws: as client::submit() and map().
-template <class Signature>
-class function;
-/// Every function has this form.
-template <class R, class... Args>
-class function<R(Args...)> {
- public:
-  /// Throws: nothing; settings out of their range and a null pointer are told by submit() and map().
-  function(client& where, R (*f)(Args...), job_options how = {}) : client_(&where), f_(f), how_(std::move(how)) {}
-
-  /// As client::submit(); the arguments are converted to Args.
-  template <class... Given>
-  auto submit(Given&&... args) const {
-    return client_->submit(how_, f_, std::forward<Given>(args)...);
-  }
-  /// As client::map(); the settings are those of a chunk of items, `chunk` is map_options::chunk.
-  template <class Range>
-  auto map(Range&& range, std::size_t chunk = 0) const {
-    return client_->map(f_, std::forward<Range>(range), map_options{chunk, how_});
-  }
-
- private:
-  client* client_;
-  R (*f_)(Args...);
-  job_options how_;
-};
-/// So that its signature need not be written out.
-template <class R, class... Args>
-function(client&, R (*)(Args...), job_options = {}) -> function<R(Args...)>;
 
 template <class F, class... Args>
 auto client::broadcast(const job_options& how, F&& f, const Args&... args)

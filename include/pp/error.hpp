@@ -89,11 +89,11 @@ struct job_attempt {
 
 /// A job that failed, and with it those that waited for it.
 struct failed_input {
-  std::string id;     ///< 32 hexadecimal digits
-  std::string label;  ///< job_options::label
-  std::string node;   ///< where its last attempt ran, empty if it did not
-  errc code = errc::job_threw;
-  std::string text;  ///< its error's what()
+  std::string id;               ///< 32 hexadecimal digits
+  std::string label;            ///< job_options::label
+  std::string node;             ///< where its last attempt ran, empty if it did not
+  errc code = errc::job_threw;  ///< its error's code(); dependency_failed if it waited, too
+  std::string text;             ///< its error's what()
 };
 
 /// All that is known about a job that failed. What is not known is empty or 0.
@@ -124,7 +124,7 @@ struct job_report {
   /// Of errc::dependency_failed: the input that failed, then the input of that one, …; the last is what began it. At most
   /// 16: of more, the first 15 and the last.
   std::vector<failed_input> inputs;
-  std::size_t inputs_left_out = 0;
+  std::size_t inputs_left_out = 0;  ///< how many more there are
 };
 
 /// Every error this library throws. `code()` is an errc; `what()` is one clear line that says what to do.

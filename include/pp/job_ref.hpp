@@ -15,12 +15,14 @@ namespace detail {
 struct awaited_job;
 }
 
+/// See the top of this file.
 class job_ref {
  public:
   /// Throws: pp::error(errc::bad_option) if get() was called before: what became of the job is not known any more.
   template <class R>
   job_ref(const future<R>& job);  // NOLINT(google-explicit-constructor): job_options{.after = {a, b}}
 
+  /// For the library.
   const std::shared_ptr<detail::awaited_job>& awaited() const noexcept { return job_; }
 
  private:

@@ -6,6 +6,7 @@
 #include "pp/checkout.hpp"
 #include "pp/client.hpp"
 #include "pp/error.hpp"
+#include "pp/function.hpp"
 #include "pp/future.hpp"
 #include "pp/futures.hpp"
 #include "pp/init.hpp"

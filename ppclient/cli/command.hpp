@@ -1,6 +1,6 @@
 // What the subcommands of ppclient share: the options they all take, how a client is made from them, and exit statuses.
 //
-// Must not know: anything of pp but <pp/…>. ppclient never runs jobs, so it has no local workers.
+// Must not know: anything of pp but <pp/…>. Jobs of ppclient run on nodes alone: it has no local workers.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,14 @@
 namespace ppclient {
 
 /// The values of sysexits.h, as --help documents them.
-enum exit_status : int { done = 0, usage = 64, bad_data = 65, unavailable = 69, bad_configuration = 78 };
+enum exit_status : int {
+  done = 0,
+  usage = 64,
+  bad_data = 65,
+  unavailable = 69,
+  job_failed = 70,
+  bad_configuration = 78
+};
 
 /// Options of every subcommand; what is left empty comes from the environment, as in any pp program.
 struct common_options {
@@ -43,6 +50,8 @@ int tell_nothing_found(const pp::client& client);
 
 /// Every subcommand adds itself to the application; `chosen` is called after parsing. One file each.
 using action = std::function<int()>;
+void add_call(CLI::App& app, common_options& common, action& chosen);
+void add_functions(CLI::App& app, common_options& common, action& chosen);
 void add_drain(CLI::App& app, common_options& common, action& chosen);
 void add_nodes(CLI::App& app, common_options& common, action& chosen);
 void add_ping(CLI::App& app, common_options& common, action& chosen);

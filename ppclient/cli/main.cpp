@@ -26,17 +26,19 @@ int status_of(const pp::error& e) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Asks pp nodes who and how they are, and lets them end.", "ppclient");
+  CLI::App app("Asks pp nodes who and how they are, calls functions there, and lets nodes end.", "ppclient");
   app.set_version_flag("--version", "ppclient " PP_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
   app.footer(
-      "Exit status: 0 done, 64 wrong usage, 65 a file that cannot be read, 69 nothing found or not reachable, 78 bad key "
-      "or configuration.");
+      "Exit status: 0 done, 64 wrong usage, 65 a file that cannot be read, 69 nothing found or not reachable, 70 a call "
+      "failed, 78 bad key or configuration.");
   common_options common;
   action chosen;
   add_common(app, common);
+  add_call(app, common, chosen);
   add_drain(app, common, chosen);
+  add_functions(app, common, chosen);
   add_nodes(app, common, chosen);
   add_ping(app, common, chosen);
   add_stats(app, common, chosen);
@@ -52,7 +54,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  pp::init(argc, argv);  // the client asks for it, although no job is ever submitted here
+  pp::init(argc, argv);  // the client asks for it, although no function of this program ever runs elsewhere
   return run(argc, argv);
 } catch (const pp::error& e) {
   std::cerr << "ppclient: " << e.what() << '\n';

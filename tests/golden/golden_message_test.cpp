@@ -12,11 +12,13 @@ namespace {
 TEST(Golden, EveryMessageHasAFile) {
   std::set<std::string> seen;
   for (const auto& file : golden_files()) seen.insert(file.message);
+  // clang-format off
   for (const char* message :
-       {"FRAME",   "CLIENT_HELLO", "SERVER_HELLO", "CLIENT_PROOF", "SERVER_PROOF", "AUTH_FAIL",   "DATAGRAM",
-        "WELCOME", "CREDIT",       "IMAGE",        "NEED",         "CHUNK",        "UNFIT",       "SUBMIT",
-        "RESULT",  "CANCEL",       "PING",         "PONG",         "GOODBYE",      "UNSUPPORTED", "STATS_QUERY",
-        "STATS",   "READY",        "MANIFEST",     "HAVE",         "FETCH_FROM",   "FETCH"}) {
+       {"FRAME", "CLIENT_HELLO", "SERVER_HELLO", "CLIENT_PROOF", "SERVER_PROOF", "AUTH_FAIL", "DATAGRAM", "WELCOME",
+        "CREDIT", "IMAGE", "NEED", "CHUNK", "UNFIT", "SUBMIT", "RESULT", "CANCEL",
+        "PING", "PONG", "GOODBYE", "UNSUPPORTED", "STATS_QUERY", "OFFER", "FUNCTIONS_QUERY", "FUNCTIONS",
+        "STATS", "READY", "MANIFEST", "HAVE", "FETCH_FROM", "FETCH"}) {
+    // clang-format on
     EXPECT_TRUE(seen.contains(message)) << message;
   }
 }
@@ -45,7 +47,7 @@ std::optional<decoded> run_on_exact_copy(const std::string& message, byte_view r
 }
 
 // Messages whose last field is `rest` are complete wherever it ends.
-const std::set<std::string> open_ended = {"IMAGE", "CHUNK", "SUBMIT", "RESULT", "STATS"};
+const std::set<std::string> open_ended = {"IMAGE", "CHUNK", "SUBMIT", "RESULT", "STATS", "OFFER", "FUNCTIONS"};
 
 TEST(Golden, TruncationAtEveryByteIsRefusedOrHarmless) {
   for (const auto& file : golden_files()) {

@@ -75,6 +75,9 @@ TEST(ProtocolDocument, MessageNumbersAreThoseOfTheCode) {
       {"HAVE", message_type::have},
       {"FETCH_FROM", message_type::fetch_from},
       {"FETCH", message_type::fetch},
+      {"OFFER", message_type::offer},
+      {"FUNCTIONS_QUERY", message_type::functions_query},
+      {"FUNCTIONS", message_type::functions},
   };
   const auto& rows = document().with_heading("number");
   ASSERT_EQ(rows.size(), expected.size());

@@ -189,20 +189,6 @@ TEST_F(DependenciesLife, TheJournalKnowsAJobByTheValuesOfItsInputs) {
   EXPECT_EQ(lines_of(file("notes")), 3) << "the second run had all of them";
 }
 
-TEST_F(DependenciesLife, TheJournalIsNotAskedForWhatRunsInAllWorkers) {
-  auto o = local();
-  o.journal = file("journal");
-  pp::client client(o);
-  ASSERT_TRUE(client.wait_for_nodes(1, generous));
-  const int before = client.submit(add_one, 1).get();
-  for (int round = 1; round <= 2; ++round) {
-    auto gate = client.submit(add_one, round);
-    for (auto& [name, job] : client.broadcast(pp::every_worker, {.after = {gate}}, note, file("notes"), before))
-      job.get();
-    EXPECT_EQ(lines_of(file("notes")), 2 * round);
-  }
-}
-
 TEST_F(DependenciesLife, ABroadcastTakesAFutureAsItsArgument) {
   const auto a = cluster_.start_node("node-a", 1), b = cluster_.start_node("node-b", 1);
   pp::client client(cluster_.client_options());

@@ -1,13 +1,14 @@
-// Futures as arguments and job_options::after: values go from job to job, orders are kept, and a failure tells where it began.
+// Futures as arguments, and job_options::after.
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <numeric>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <cereal/types/map.hpp>
-#include <cereal/types/memory.hpp>
-#include <nlohmann/json.hpp>
 
 #include "tests/support/cluster.hpp"
 #include "tests/support/wait.hpp"
@@ -15,338 +16,350 @@
 namespace pp::test {
 namespace {
 
-using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using namespace std::chrono_literals;
 
+int number(int n) { return n; }
 int add(int a, int b) { return a + b; }
-int add_one(int n) { return n + 1; }
-double half(double n) { return n / 2; }
-void do_nothing() {}
-std::string join_words(const std::string& a, const std::string& b) { return a + " " + b; }
+double half(double x) { return x / 2; }
 std::string text_of(int n) { return std::to_string(n); }
-std::vector<double> numbers(int count) { return std::vector<double>(static_cast<std::size_t>(count), 0.5); }
-double total(const std::vector<double>& all) { return std::accumulate(all.begin(), all.end(), 0.0); }
-int sum_of(const std::vector<int>& all) { return std::accumulate(all.begin(), all.end(), 0); }
-std::string all_words(const std::vector<std::string>& all) {
-  return std::accumulate(all.begin(), all.end(), std::string());
+std::string join(std::string a, const std::string& b) { return a + "+" + b; }
+int sum(const std::vector<int>& all) { return std::accumulate(all.begin(), all.end(), 0); }
+std::vector<int> count_to(int n) {
+  std::vector<int> out(static_cast<std::size_t>(n));
+  std::iota(out.begin(), out.end(), 1);
+  return out;
 }
-int wait_for_file(const std::string& file, int n) {
-  return wait_until([&] { return std::filesystem::exists(file); }) ? n : -1;
+int fail(int n) { throw std::runtime_error("no " + std::to_string(n)); }
+int wait_for_file(const std::string& path) {
+  while (!std::filesystem::exists(path)) std::this_thread::sleep_for(1ms);  // lint: job
+  return 1;
 }
-int complain(int n) { throw std::runtime_error("no " + std::to_string(n)); }
-void append_to(const std::string& file, const std::string& word) { std::ofstream(file, std::ios::app) << word << '\n'; }
-std::string text_in(const std::string& file) {
-  std::ifstream in(file);
-  return {std::istreambuf_iterator<char>(in), {}};
+int size_of_file(const std::string& path) { return static_cast<int>(std::filesystem::file_size(path)); }
+void note(const std::string& path, const std::string& line) { std::ofstream(path, std::ios::app) << line << '\n'; }
+int crash(int n) {
+  std::raise(SIGKILL);
+  return n;
 }
 
-struct counter {
-  int start = 0;
-  int plus(int n) const { return start + n; }
+struct shape {
+  std::string name;
+  std::shared_ptr<int> side;
   template <class Archive>
-  void serialize(Archive& ar) {
-    ar(start);
+  void serialize(Archive& archive) {
+    archive(name, side);
   }
+  int area() const { return *side * *side; }
 };
-counter counter_from(int n) { return {n}; }
+shape square(int side) { return {"square", std::make_shared<int>(side)}; }
+std::string describe(const shape& s) { return s.name + " of " + std::to_string(s.area()); }
 
-/// Can be sent, and cannot be read.
-struct unreadable {
-  template <class Archive>
-  void save(Archive& ar) const {
-    ar(1);
-  }
-  template <class Archive>
-  void load(Archive& ar) {
-    int n = 0;
-    ar(n);
-    throw std::runtime_error("the reader is broken");
-  }
-};
-unreadable make_unreadable() { return {}; }
-int take_unreadable(const unreadable&) { return 1; }
-
-class Dependencies : public ::testing::Test {
+/// On workers of this process' program, or on a node.
+class Dependencies : public ::testing::TestWithParam<bool> {
  protected:
-  static pp::options make_options(const cluster& c) {
+  Dependencies() {
     auto o = c.client_options();
-    o.discovery = false;
-    o.local = 2;
-    return o;
-  }
-  std::string file(const std::string& name) const { return (cluster_.directory() / name).string(); }
-  void make_file(const std::string& name) const { std::ofstream(file(name)) << "x"; }
-  pp::future<int> blocked(const std::string& name, int n) { return client_.submit(wait_for_file, file(name), n); }
-  bool waiting_becomes(std::uint64_t count) {
-    return wait_until([&] { return client_.stats().waiting == count; });
-  }
-  template <class R>
-  static pp::errc code_of(pp::future<R>&& job) {
-    try {
-      job.get();
-    } catch (const pp::error& e) {
-      return static_cast<pp::errc>(e.code().value());
+    if (GetParam()) {
+      n = c.start_node("node-a");
+    } else {
+      o.local = 2;
+      o.discovery = false;
     }
-    return pp::errc{};
+    client_ = std::make_unique<pp::client>(o);
+    EXPECT_TRUE(has_nodes(*client_, 1));
   }
+  pp::client& client() { return *client_; }
+  std::string file(const char* name) const { return (c.directory() / name).string(); }
 
-  const cluster cluster_;
-  pp::client client_{make_options(cluster_)};
+  cluster c;
+  std::unique_ptr<node> n;
+  std::unique_ptr<pp::client> client_;
 };
+INSTANTIATE_TEST_SUITE_P(Local, Dependencies, ::testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(OnNode, Dependencies, ::testing::Values(true));
 
-// --- values ----------------------------------------------------------------------------------------------------------
-
-TEST_F(Dependencies, AJobGetsTheValueOfAFutureThatIsKeptOrHandedOver) {
-  auto three = client_.submit(add, 1, 2);
-  auto four = client_.submit(add, three, 1);
-  EXPECT_EQ(client_.submit(add, std::move(four), three).get(), 7);
-  EXPECT_EQ(three.get(), 3) << "handed over as an lvalue it is still there";
-  EXPECT_FALSE(four.valid());  // NOLINT(bugprone-use-after-move)
+TEST_P(Dependencies, AFutureAsArgumentBecomesItsValue) {
+  auto a = client().submit(number, 20);
+  auto b = client().submit(number, 22);
+  EXPECT_EQ(client().submit(add, a, std::move(b)).get(), 42);
+  EXPECT_EQ(client().submit(add, 1, a).get(), 21);
+  EXPECT_EQ(a.get(), 20) << "an lvalue stays what it was";
+  EXPECT_FALSE(b.valid());
 }
 
-TEST_F(Dependencies, AnInputThatIsDoneServesAsWell) {
-  auto one = client_.submit(add_one, 0);
-  one.wait();
-  EXPECT_EQ(client_.submit(add, one, one).get(), 2);
-  EXPECT_EQ(client_.submit(add, 5, one).get(), 6);
+TEST_P(Dependencies, ValuesAreConvertedAsInACall) {
+  auto seven = client().submit(number, 7);
+  EXPECT_EQ(client().submit(half, seven).get(), 3.5);
+  auto t = client().submit(text_of, seven);
+  EXPECT_EQ(client().submit(join, t, "x").get(), "7+x");
+  EXPECT_EQ(client().submit(join, t, t).get(), "7+7");
 }
 
-TEST_F(Dependencies, ValuesAreConvertedAsInADirectCall) {
-  EXPECT_EQ(client_.submit(half, client_.submit(add, 1, 2)).get(), 1.5);
-  EXPECT_EQ(client_.submit(join_words, client_.submit(text_of, 1), "word").get(), "1 word");
-  EXPECT_EQ(client_.submit(add, client_.submit(half, 9.0), 1).get(), 5);
+TEST_P(Dependencies, ClassesAndMethodsTakeFuturesToo) {
+  auto s = client().submit(square, client().submit(number, 5));
+  EXPECT_EQ(client().submit(describe, s).get(), "square of 25");
+  EXPECT_EQ(client().submit(&shape::area, s).get(), 25);
 }
 
-TEST_F(Dependencies, MembersAndFunctionObjectsTakeFuturesToo) {
-  auto made = client_.submit(counter_from, 40);
-  auto two = client_.submit(add, 1, 1);
-  EXPECT_EQ(client_.submit(&counter::plus, made, two).get(), 42);
-  EXPECT_EQ(client_.submit(&counter::start, made).get(), 40);
-  EXPECT_EQ(client_.submit([](int a, const counter& c) { return a * c.start; }, two, made).get(), 80);
+TEST_P(Dependencies, AVectorOfFuturesIsAVectorOfValues) {
+  std::vector<future<int>> parts;
+  for (int i = 0; i < 100; ++i) parts.push_back(client().submit(number, i));
+  EXPECT_EQ(client().submit(sum, parts).get(), 4950);
+  EXPECT_EQ(client().submit(sum, std::move(parts)).get(), 4950);
+  EXPECT_EQ(client().submit(sum, std::vector<future<int>>()).get(), 0);
+  EXPECT_EQ(client().submit(sum, client().submit(count_to, 1000)).get(), 500500);
 }
 
-TEST_F(Dependencies, AVectorOfFuturesBecomesAVectorOfValues) {
-  std::vector<pp::future<int>> parts;
-  for (int i = 0; i < 100; ++i) parts.push_back(client_.submit(add_one, i));
-  EXPECT_EQ(client_.submit(sum_of, parts).get(), 5050);
-  EXPECT_EQ(client_.submit(sum_of, std::move(parts)).get(), 5050);
-  std::vector<pp::future<std::string>> words;
-  for (int i = 0; i < 3; ++i) words.push_back(client_.submit(text_of, i));
-  EXPECT_EQ(client_.submit(all_words, std::move(words)).get(), "012");
-  EXPECT_EQ(client_.submit(sum_of, std::vector<pp::future<int>>()).get(), 0) << "of none at all";
-}
-
-TEST_F(Dependencies, LargeValuesGoToSeveralJobs) {
-  auto large = client_.submit(numbers, 1'000'000);
-  std::vector<pp::future<double>> sums;
-  for (int i = 0; i < 4; ++i) sums.push_back(client_.submit(total, large));
-  large.wait();
-  for (int i = 0; i < 4; ++i) sums.push_back(client_.submit(total, large));
-  for (auto& s : sums) EXPECT_EQ(s.get(), 500'000.0);
-  EXPECT_EQ(large.get().size(), 1'000'000U);
-}
-
-// --- shapes ----------------------------------------------------------------------------------------------------------
-
-TEST_F(Dependencies, ATreeOfAThousandJobsSumsPairwise) {
-  std::vector<pp::future<int>> level;
-  for (int i = 0; i < 512; ++i) level.push_back(client_.submit(add_one, i));
+TEST_P(Dependencies, ATreeOfAThousandJobsAddsUp) {
+  std::vector<future<int>> level;
+  for (int i = 1; i <= 512; ++i) level.push_back(client().submit(number, i));
   while (level.size() > 1) {
-    std::vector<pp::future<int>> next;
+    std::vector<future<int>> next;
     for (std::size_t i = 0; i < level.size(); i += 2)
-      next.push_back(client_.submit(add, std::move(level[i]), std::move(level[i + 1])));
+      next.push_back(client().submit(add, std::move(level[i]), std::move(level[i + 1])));
     level = std::move(next);
   }
-  EXPECT_EQ(level[0].get(), 512 * 513 / 2);
+  EXPECT_EQ(level.front().get(), 512 * 513 / 2);
 }
 
-TEST_F(Dependencies, AChainOfAThousandNeedsItsLastFutureOnly) {
-  auto last = blocked("go", 0);
-  for (int i = 0; i < 1000; ++i) last = client_.submit(add_one, std::move(last));
-  EXPECT_TRUE(waiting_becomes(1000));
-  EXPECT_GE(client_.stats().queued, 1000U);
-  make_file("go");
+TEST_P(Dependencies, AChainOfAThousandRunsInOrder) {
+  auto last = client().submit(number, 0);
+  for (int i = 0; i < 1000; ++i) last = client().submit(add, std::move(last), 1);
   EXPECT_EQ(last.get(), 1000);
-  EXPECT_EQ(client_.stats().waiting, 0U);
 }
 
-TEST_F(Dependencies, ADiamondUsesOneResultTwice) {
-  auto top = client_.submit(add_one, 0);
-  auto left = client_.submit(add_one, top), right = client_.submit(add, top, 10);
-  EXPECT_EQ(client_.submit(add, left, right).get(), 13);
+TEST_P(Dependencies, TenThousandMayWaitForOne) {
+  auto first = client().submit(wait_for_file, file("go"));
+  std::vector<future<int>> all;
+  for (int i = 0; i < 10'000; ++i) all.push_back(client().submit(add, first, i));
+  EXPECT_TRUE(wait_until([&] { return client().stats().waiting == 10'000; }));
+  EXPECT_GE(client().stats().queued, 10'000U);
+  write_file(c.directory() / "go", "");
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)].get(), i + 1);
+  EXPECT_EQ(client().stats().waiting, 0U);
+  EXPECT_EQ(client().stats().done, 10'001U);
 }
 
-TEST_F(Dependencies, TenThousandJobsWaitForOne) {
-  constexpr int count = is_sanitized ? 2'000 : 10'000;
-  auto one = blocked("go", 1);
-  std::vector<pp::future<int>> jobs;
-  for (int i = 0; i < count; ++i) jobs.push_back(client_.submit(add, one, i));
-  make_file("go");
-  for (int i = 0; i < count; ++i) ASSERT_EQ(jobs[static_cast<std::size_t>(i)].get(), i + 1);
+TEST_P(Dependencies, AfterWaitsWithoutData) {
+  const auto log = file("log");
+  auto a = client().submit(wait_for_file, file("go"));
+  auto b = client().submit({.after = {a}}, note, log, "second");
+  auto last = client().submit({.after = {a, b}}, note, log, "third");
+  EXPECT_TRUE(wait_until([&] { return client().stats().waiting == 2; }));
+  note(log, "first");
+  write_file(c.directory() / "go", "");
+  last.wait();
+  EXPECT_EQ(read_file(log), "first\nsecond\nthird\n");
+  EXPECT_EQ(client().submit({.after = {last}}, number, 5).get(), 5) << "of one that is done already";
 }
 
-// Each input ends about when its job is submitted.
-TEST_F(Dependencies, NoJobIsForgottenWhereSubmissionAndEndMeet) {
-  constexpr int count = is_sanitized ? 300 : 3'000;
-  const auto run = [this](int first) {
-    int wrong = 0;
-    for (int i = 0; i < count; ++i) {
-      auto input = client_.submit(add_one, first + i);
-      if (i % 3 == 0) input.wait_for(20us);
-      wrong += client_.submit(half, client_.submit(add, std::move(input), 1)).get() != (first + i + 2) / 2.0;
-    }
-    EXPECT_EQ(wrong, 0);
-  };
-  std::thread other(run, 1'000'000);
-  run(0);
-  other.join();
-}
-
-// --- after -----------------------------------------------------------------------------------------------------------
-
-TEST_F(Dependencies, AfterKeepsAnOrderWithoutPassingValues) {
-  auto first = client_.submit(wait_for_file, file("go"), 1);
-  auto second = client_.submit({.after = {first}}, append_to, file("log"), "second");
-  auto third = client_.submit({.after = {first, second}}, append_to, file("log"), "third");
-  EXPECT_TRUE(waiting_becomes(2));
-  make_file("go");
-  third.get();
-  EXPECT_EQ(text_in(file("log")), "second\nthird\n");
-  second.get();
-}
-
-TEST_F(Dependencies, AfterAndFuturesAsArgumentsGoTogether) {
-  auto gate = blocked("go", 1);
-  auto value = client_.submit(add_one, 1);
-  auto job = client_.submit({.label = "both", .after = {gate}}, add, value, 5);
-  value.wait();
-  EXPECT_FALSE(job.wait_for(1ms));
-  make_file("go");
-  EXPECT_EQ(job.get(), 7);
-}
-
-TEST_F(Dependencies, AMapWaitsForWhatItComesAfter) {
-  auto first = client_.submit(append_to, file("log"), "first");
-  pp::map_options how;
+TEST_P(Dependencies, AMapCanWaitForAJob) {
+  auto first = client().submit(note, file("log"), "done");
+  map_options how;
   how.job.after = {first};
-  const std::vector<std::string> files(10, file("log"));
-  const auto seen = client_.map([](const std::string& f) { return std::filesystem::exists(f) ? 1 : 0; }, files, how);
-  EXPECT_EQ(sum_of(seen), 10);
+  const auto sizes = client().map(size_of_file, std::vector<std::string>(20, file("log")), how);
+  EXPECT_EQ(std::count(sizes.begin(), sizes.end(), 5), 20);
 }
 
-TEST_F(Dependencies, WhatHasNoSenseIsRefusedInWords) {
-  auto taken = client_.submit(add_one, 1);
-  taken.get();
-  EXPECT_THROW(client_.submit(add_one, taken).get(), pp::error);
-  EXPECT_THROW(client_.submit({.after = {taken}}, do_nothing).get(), pp::error);
-  pp::client other(make_options(cluster_));
-  auto strange = other.submit(add_one, 1);
+TEST_P(Dependencies, AFailedInputFailsWhatNeedsItWithTheWholeChain) {
+  auto a = client().submit({.label = "read"}, fail, 3);
+  auto b = client().submit({.label = "parse"}, add, a, 1);
+  auto d = client().submit({.label = "draw"}, add, 1, b);
   try {
-    client_.submit(add_one, strange).get();
-    ADD_FAILURE() << "a future of another client";
-  } catch (const pp::error& e) {
-    EXPECT_EQ(e.code(), pp::errc::bad_option);
-    EXPECT_THAT(e.what(), HasSubstr("own client"));
+    d.get();
+    FAIL() << "nothing was thrown";
+  } catch (const job_error& e) {
+    EXPECT_EQ(e.code(), errc::dependency_failed);
+    ASSERT_EQ(e.job()->inputs.size(), 2U);
+    EXPECT_EQ(e.job()->inputs[0].label, "parse");
+    EXPECT_EQ(e.job()->inputs[0].code, errc::dependency_failed);
+    EXPECT_EQ(e.job()->inputs[1].label, "read");
+    EXPECT_EQ(e.job()->inputs[1].code, errc::job_threw);
+    EXPECT_THAT(e.what(), HasSubstr("no 3"));
+    EXPECT_THAT(e.report(), HasSubstr("because of"));
+    EXPECT_THAT(e.report(), HasSubstr("(parse)"));
+    EXPECT_THAT(e.report(), HasSubstr("no 3"));
+    EXPECT_THAT(e.to_json(), HasSubstr("\"label\":\"read\""));
   }
-  auto mine = client_.submit(add_one, 1);
-  auto o = make_options(cluster_);
-  o.job.after = {mine};
-  EXPECT_THROW(pp::client{o}, pp::error);
-  auto worker = client_.checkout(generous);
-  EXPECT_THROW(worker.submit({.after = {mine}}, do_nothing).get(), pp::error);
+  EXPECT_THROW(a.get(), job_error) << "its own error is still told";
 }
 
-// --- failures --------------------------------------------------------------------------------------------------------
-
-TEST_F(Dependencies, AFailureThreeLevelsDeepIsToldWhole) {
-  auto first = client_.submit({.label = "load"}, complain, 7);
-  auto second = client_.submit({.label = "clean"}, add_one, first);
-  auto third = client_.submit(add, second, 1);
-  auto fourth = client_.submit({.after = {third}}, add_one, 1);
-  const std::string first_id = first.id(), second_id = second.id(), third_id = third.id();
-  try {
-    fourth.get();
-    FAIL() << "its input failed";
-  } catch (const pp::job_error& e) {
-    EXPECT_EQ(e.code(), pp::errc::dependency_failed);
-    EXPECT_EQ(e.code(), pp::condition::job_failed);
-    EXPECT_THAT(e.what(), HasSubstr("a job that this one waited for failed: job 'load': the job threw "));
-    EXPECT_THAT(e.what(), HasSubstr("no 7"));
-    const auto& chain = e.job()->inputs;
-    ASSERT_EQ(chain.size(), 3U);
-    EXPECT_EQ(chain[0].id, third_id);
-    EXPECT_EQ(chain[1].label, "clean");
-    EXPECT_EQ(chain[2].code, pp::errc::job_threw);
-    EXPECT_THAT(e.report(), HasSubstr("  because of\n    job " + third_id + ": dependency_failed\n      job " +
-                                      second_id + " (clean): dependency_failed\n        job " + first_id +
-                                      " (load) on local: job_threw: the job threw "));
-    const auto json = nlohmann::json::parse(e.to_json());
-    EXPECT_EQ(json["job"]["inputs"].size(), 3U);
-    EXPECT_EQ(json["job"]["inputs"][2]["id"], first_id);
-    EXPECT_EQ(json["job"]["inputs"][2]["code"], "job_threw");
-  }
-  EXPECT_EQ(code_of(std::move(second)), pp::errc::dependency_failed);
-  EXPECT_EQ(code_of(std::move(first)), pp::errc::job_threw);
-}
-
-TEST_F(Dependencies, OfALongChainTheBeginningIsKept) {
-  auto last = client_.submit(complain, 1);
-  for (int i = 0; i < 50; ++i) last = client_.submit(add_one, std::move(last));
+TEST_P(Dependencies, OfALongChainTheReportTellsSixteen) {
+  auto last = client().submit(fail, 1);
+  for (int i = 0; i < 40; ++i) last = client().submit(add, std::move(last), 1);
   try {
     last.get();
-    FAIL() << "its input failed";
-  } catch (const pp::job_error& e) {
-    ASSERT_EQ(e.job()->inputs.size(), 16U);
-    EXPECT_EQ(e.job()->inputs_left_out, 34U);
-    EXPECT_EQ(e.job()->inputs.back().code, pp::errc::job_threw);
-    EXPECT_THAT(e.report(), HasSubstr("(34 more)"));
+    FAIL() << "nothing was thrown";
+  } catch (const job_error& e) {
+    EXPECT_EQ(e.job()->inputs.size(), 16U);
+    EXPECT_EQ(e.job()->inputs_left_out, 24U);
+    EXPECT_EQ(e.job()->inputs.back().code, errc::job_threw) << "what began it";
+    EXPECT_THAT(e.report(), HasSubstr("(24 more)"));
   }
 }
 
-TEST_F(Dependencies, AFailureDoesNotWaitForTheOtherInputs) {
-  auto slow = blocked("go", 1);
-  auto job = client_.submit(add, client_.submit(complain, 1), slow);
-  EXPECT_EQ(code_of(std::move(job)), pp::errc::dependency_failed);
-  EXPECT_FALSE(slow.ready());
-  make_file("go");
-  EXPECT_EQ(slow.get(), 1) << "and leaves them alone";
-}
-
-TEST_F(Dependencies, AValueThatCannotBeReadFailsItsJobOnly) {
-  auto made = client_.submit(make_unreadable);
+TEST_P(Dependencies, AnInputWhoseWorkerDiesFailsTheOthers) {
+  auto a = client().submit({.attempts = 1}, crash, 1);
+  auto b = client().submit(add, a, 1);
   try {
-    client_.submit([](const unreadable& u, int n) { return take_unreadable(u) + n; }, made, 1).get();
-    FAIL() << "its argument cannot be made";
-  } catch (const pp::error& e) {
-    EXPECT_THAT(e.what(), HasSubstr("the reader is broken"));
+    b.get();
+    FAIL() << "nothing was thrown";
+  } catch (const job_error& e) {
+    EXPECT_EQ(e.code(), errc::dependency_failed);
+    EXPECT_EQ(e.job()->inputs.at(0).code, errc::worker_crashed);
   }
-  EXPECT_EQ(client_.submit(add_one, 1).get(), 2);
 }
 
-TEST_F(Dependencies, AJobThatWaitsIsCancelledAtOnceAndTakesItsOwnWithIt) {
-  auto input = blocked("go", 1);
-  auto job = client_.submit(add_one, input);
-  auto next = client_.submit(add_one, job);
-  job.cancel();
-  EXPECT_EQ(code_of(std::move(job)), pp::errc::cancelled);
+TEST_P(Dependencies, CancellingAnInputEndsWhatWaitsForIt) {
+  auto a = client().submit(wait_for_file, file("never"));
+  auto b = client().submit(add, a, 1);
+  auto d = client().submit(add, b, 1);
+  a.cancel();
   try {
-    next.get();
-    FAIL() << "its input was cancelled";
-  } catch (const pp::job_error& e) {
-    EXPECT_EQ(e.code(), pp::errc::dependency_failed);
-    EXPECT_EQ(e.job()->inputs.at(0).code, pp::errc::cancelled);
+    d.get();
+    FAIL() << "nothing was thrown";
+  } catch (const job_error& e) {
+    EXPECT_EQ(e.code(), errc::dependency_failed);
+    EXPECT_EQ(e.job()->inputs.back().code, errc::cancelled);
   }
-  EXPECT_FALSE(input.ready());
-  make_file("go");
-  EXPECT_EQ(input.get(), 1);
 }
 
-TEST_F(Dependencies, ACancelledInputFailsItsJobs) {
-  auto input = blocked("never", 1);
-  auto job = client_.submit(add_one, input);
-  input.cancel();
-  EXPECT_EQ(code_of(std::move(job)), pp::errc::dependency_failed);
+TEST_P(Dependencies, AJobThatWaitsIsCancelledAtOnceAndItsInputGoesOn) {
+  auto a = client().submit(wait_for_file, file("go"));
+  auto b = client().submit({.group = "g"}, add, a, 1);
+  auto d = client().submit(add, b, 1);
+  EXPECT_TRUE(wait_until([&] { return client().stats().waiting == 2; }));
+  EXPECT_EQ(client().cancel_group("g"), 1U);
+  try {
+    b.get();
+    FAIL() << "nothing was thrown";
+  } catch (const job_error& e) {
+    EXPECT_EQ(e.code(), errc::cancelled);
+  }
+  EXPECT_THROW(d.get(), job_error);
+  write_file(c.directory() / "go", "");
+  EXPECT_EQ(a.get(), 1);
+}
+
+TEST_P(Dependencies, WaitingForTheClientWaitsForThoseThatWait) {
+  auto a = client().submit(wait_for_file, file("go"));
+  auto b = client().submit({.group = "g"}, add, a, 1);
+  EXPECT_FALSE(client().wait("g", 1ms));
+  write_file(c.directory() / "go", "");
+  client().wait("g");
+  EXPECT_TRUE(b.ready());
+  client().wait();
+  EXPECT_TRUE(a.ready());
+}
+
+TEST_P(Dependencies, FuturesThatAreGivenUpStillServe) {
+  auto last = [&] {
+    auto a = client().submit(number, 1);
+    auto b = client().submit(add, a, 1);
+    return client().submit(add, b, a);
+  }();
+  EXPECT_EQ(last.get(), 3);
+}
+
+TEST_P(Dependencies, CallbacksMaySubmitWhatWaits) {
+  std::atomic<int> got{0};
+  auto a = client().submit(number, 3);
+  client().submit(number, 4).then(
+      [&](future<int> b) { client().submit(add, a, std::move(b)).then([&](future<int> s) { got = s.get(); }); });
+  EXPECT_TRUE(wait_until([&] { return got == 7; }));
+}
+
+TEST_P(Dependencies, LargeValuesGoOn) {
+  auto all = client().submit(count_to, 1'000'000);
+  EXPECT_EQ(client().submit([](const std::vector<int>& v) { return v.back(); }, all).get(), 1'000'000);
+  EXPECT_EQ(all.get().size(), 1'000'000U);
+}
+
+TEST_P(Dependencies, ClosingEndsThoseThatWait) {
+  auto a = client().submit(wait_for_file, file("never"));
+  auto b = client().submit(add, a, 1);
+  client().close();
+  for (auto* f : {&a, &b}) {
+    try {
+      f->get();
+      FAIL() << "nothing was thrown";
+    } catch (const error& e) {
+      EXPECT_TRUE(e.code() == errc::closed || e.code() == errc::dependency_failed) << e.what();
+    }
+  }
+}
+
+TEST_P(Dependencies, WrongInputsAreRefusedAtSubmit) {
+  auto o = c.client_options();
+  o.local = 1;
+  o.discovery = false;
+  pp::client other(o);
+  auto foreign = other.submit(number, 1);
+  const auto refused = [](const auto& submit) {
+    try {
+      submit();
+      return std::string("taken");
+    } catch (const error& e) {
+      EXPECT_EQ(e.code(), errc::bad_option);
+      return std::string(e.what());
+    }
+  };
+  EXPECT_THAT(refused([&] { client().submit(add, foreign, 1).get(); }), HasSubstr("its own client only"));
+  auto used = client().submit(number, 1);
+  used.get();
+  EXPECT_THAT(refused([&] { client().submit(add, used, 1).get(); }), HasSubstr("get() was called"));
+  EXPECT_THAT(refused([&] { client().submit({.after = {used}}, number, 1).get(); }), HasSubstr("get() was called"));
+  EXPECT_EQ(foreign.get(), 1);
+}
+
+TEST_P(Dependencies, ThreadsMaySubmitWhileInputsEnd) {
+  std::vector<std::thread> threads;
+  std::atomic<int> good{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 200; ++i) {
+        auto a = client().submit(number, i);
+        auto b = client().submit(add, a, 1);
+        auto d = client().submit(add, b, std::move(a));
+        good += d.get() == 2 * i + 1 ? 1 : 0;
+      }
+    });
+  }
+  for (auto& t : threads) t.join();
+  EXPECT_EQ(good, 800);
+}
+
+// Its node dies with an input running: that runs elsewhere, and what waits for it with it.
+TEST(DependenciesOnNodes, OutliveTheNodeOfAnInput) {
+  const cluster c;
+  auto a = c.start_node("node-a", 1);
+  client client(c.client_options());
+  ASSERT_TRUE(has_nodes(client, 1));
+  const auto go = (c.directory() / "go").string();
+  auto first = client.submit(wait_for_file, go);
+  auto second = client.submit(add, first, 1);
+  ASSERT_TRUE(wait_until([&] { return client.stats().in_flight == 1; }));
+  const auto b = c.start_node("node-b", 1);
+  ASSERT_TRUE(has_nodes(client, 2));
+  a->kill();
+  write_file(go, "");
+  EXPECT_EQ(second.get(), 2);
+}
+
+TEST(DependenciesJournal, FindJobsByTheirCompleteArguments) {
+  const cluster c;
+  auto o = c.client_options();
+  o.local = 1;
+  o.discovery = false;
+  o.journal = (c.directory() / "journal").string();
+  for (const std::uint64_t from_journal : {0, 2}) {
+    client client(o);
+    auto a = client.submit(number, 5);
+    EXPECT_EQ(client.submit(add, a, 1).get(), 6);
+    EXPECT_EQ(a.get(), 5);
+    EXPECT_EQ(client.stats().from_journal, from_journal);
+  }
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 // cereal serialize function. An overloaded function needs a cast that says which. Everything else ends in a
 // static_assert whose text begins with "pp: ". Promises: arguments are converted to the parameter types before they are
 // encoded, as in a direct call. prepare() only appends to its payload; if it throws, what it appended so far stays
-// there. code() and with_all() are its two halves, for calls whose arguments are not all known yet.
-// Threads: any. Must not know: where functions lie in files, nodes.
+// there. code() and with_all() are its two halves, for calls whose arguments are not all known yet. Threads: any.
+// Must not know: where functions lie in files, nodes.
 #pragma once
 
 #include "pp/detail/decoders.hpp"

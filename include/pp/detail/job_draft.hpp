@@ -12,6 +12,7 @@ namespace pp::detail {
 class client_core;
 struct checkout_state;
 struct job_place;
+struct named_place;
 
 class job_draft {
  public:
@@ -38,13 +39,15 @@ class job_draft {
   /// One of several jobs that all run in different workers.
   job_handle submit_one_each(const call_code& code, const job_options& how, std::uint64_t round);
 
+  /// A job for a program that only nodes have.
+  job_handle submit_told(const named_place& where, const job_options& how);
+
  private:
   job_handle submit_at(const call_code& code, const job_options& how, job_place place);
   job_handle hand_over(const call_code& code);
   job_handle hand_over_waiting();
   job_handle send();
   void wait_for(const std::vector<job_ref>& others);
-  static void refuse_after(const job_options& how);
 
   client_core& core_;
   job_record* record_;
