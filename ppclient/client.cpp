@@ -76,20 +76,6 @@ job_draft::~job_draft() {
 
 payload& job_draft::arguments() noexcept { return record_->data; }
 
-waiting_call& job_draft::waits() {
-  if (!waits_) waits_ = std::make_unique<waiting_call>();
-  return *waits_;
-}
-
-// The arguments are all known then: one part.
-void job_draft::wait_for(const std::vector<job_ref>& others) {
-  if (others.empty()) return;
-  const bool has_parts = waits_ != nullptr;
-  auto& inputs = waits().inputs;
-  for (const auto& job : others) inputs.push_back(job.awaited());
-  if (!has_parts) waits_->parts.push_back({0, record_->data.size(), 0, 0, false});
-}
-
 job_handle job_draft::submit(const call_code& code, const job_options& how) {
   if (auto terms = core_.terms_of(how)) record_->more().how = std::move(terms);
   wait_for(how.after);
@@ -163,17 +149,6 @@ job_handle job_draft::hand_over(const call_code& code) {
     }
     record_->more().journal_key = std::make_unique<const auth::digest>(key);
   }
-  return send();
-}
-
-// Its name in the journal is that of its arguments, so it is looked for when they are known.
-job_handle job_draft::hand_over_waiting() {
-  auto& records = *core_.records();
-  records.check_inputs(*waits_);
-  if (waits_->assemble != nullptr || core_.journal() != nullptr) records.assemblers()->start();
-  auto held = std::make_shared<held_call>();
-  held->call = std::move(*waits_);
-  record_->more().held = std::move(held);
   return send();
 }
 

@@ -124,6 +124,7 @@ class cluster final : private link_owner, private local_owner {
   // jobs that wait for others
   void release_held();
   void release(detail::job_record& record);
+  bool is_journalled(const detail::job_record& record) const;
   void assemble(detail::job_record& record);
   void take_assembled(detail::assembled_job& made);
   void begin(detail::job_record& record, detail::payload&& arguments);

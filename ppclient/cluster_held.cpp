@@ -22,6 +22,7 @@ class assembly final : public detail::deferred {
   }
 
   void run() override {
+    if (pool_.is_closed()) return;
     detail::assembled_job made;
     made.job = held_->job;
     try {
@@ -68,7 +69,7 @@ void cluster::release(detail::job_record& record) {
   const auto& held = *record.extra->held;
   if (auto failed = held.failed()) {
     fail_held(record, detail::explain(*failed), failed);
-  } else if (held.call.assemble != nullptr || journal_ != nullptr) {
+  } else if (held.call.assemble != nullptr || is_journalled(record)) {
     assemble(record);
   } else {
     try {
@@ -79,9 +80,14 @@ void cluster::release(detail::job_record& record) {
   }
 }
 
+// What has its own place is run there, each time (as in client.cpp).
+bool cluster::is_journalled(const detail::job_record& record) const {
+  return journal_ != nullptr && (record.how() == nullptr || record.how()->place.use == wire::place_use::none);
+}
+
 void cluster::assemble(detail::job_record& record) {
   auto call = std::make_unique<assembly>(records_, record.extra->held, std::move(record.data));
-  if (journal_ != nullptr) call->look_into(*journal_, images_[record.image].id(), record.decoder, record.function);
+  if (is_journalled(record)) call->look_into(*journal_, images_[record.image].id(), record.decoder, record.function);
   records_.assemblers()->push(std::move(call));
 }
 
@@ -113,6 +119,7 @@ void cluster::take_kept(detail::job_record& record, journal_entry&& kept) {
   record.forget_arguments();
   record.extra->out = std::move(kept.out);
   record.extra->err = std::move(kept.err);
+  ++done_;
   finish(record, records_.keep_name("journal"));
 }
 

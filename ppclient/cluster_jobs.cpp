@@ -37,7 +37,7 @@ void cluster::on_submitted() {
     record->when = {counted, 0};
     while (images_seen_ <= record->image) check_fits(images_seen_++);
     record->is_held() ? scheduler_.on_hold(record->slot) : enqueue(*record);
-    if (is_closing_ && scheduler_.is_queued(record->slot))
+    if (is_closing_ && (scheduler_.is_queued(record->slot) || scheduler_.is_held(record->slot)))
       fail(record->slot, errc::closed, "the client was closed before the job was done");
   }
   for (const auto job : cancelled_) {

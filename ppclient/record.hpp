@@ -43,6 +43,7 @@ struct record_extra {
   std::shared_ptr<const ppclient::job_terms> how;            ///< what its caller said about it; null for most jobs
   std::unique_ptr<const auth::digest> journal_key;           ///< of a client with a journal
   std::shared_ptr<held_call> held;                           ///< until the job has its arguments; null for most
+  std::weak_ptr<const ended_job> told;                       ///< its value, for those that wait for it
   end_pointer failed_input;                                  ///< why it was not run
   std::int64_t submitted_ms = 0, sent_ms = 0, ended_ms = 0;  ///< of a failure: since 1970, 0 = never
 
@@ -164,6 +165,8 @@ class record_pool {
   std::shared_ptr<awaited_job> await(job_record& record, bool wants_value);
   /// Throws pp::error(errc::bad_option) if some input is not of this pool.
   void check_inputs(const waiting_call& call) const;
+  /// Nobody waits for what is made from here on.
+  bool is_closed();
   /// Arguments that assemblers() made.
   void hand_in(assembled_job&& done);
   const std::shared_ptr<callback_queue>& callbacks() const { return callbacks_; }

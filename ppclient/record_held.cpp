@@ -1,6 +1,8 @@
 // The pool's part in jobs that wait for others: a table beside the records, as for watchers, because few jobs are awaited.
 #include "ppclient/record.hpp"
 
+#include <cstring>
+
 #include "pp/detail/job_handle.hpp"
 #include "ppclient/failure.hpp"
 
@@ -24,13 +26,24 @@ end_pointer end_of(const job_record& record, const wire::job_id& name, bool want
   return out;
 }
 
+/// One copy of a value for all that wait for it now. Requires: the record is done and the caller's own.
+end_pointer shared_end_of(job_record& record, const wire::job_id& name, bool wants_value) {
+  if (!wants_value) return end_of(record, name, false);
+  if (record.extra) {
+    if (auto kept = record.extra->told.lock()) return kept;
+  }
+  auto out = end_of(record, name, true);
+  record.more().told = out;
+  return out;
+}
+
 }  // namespace
 
 std::shared_ptr<awaited_job> record_pool::await(job_record& record, bool wants_value) {
   if (auto pending = await_pending(record, wants_value)) return pending;
   auto out = std::make_shared<awaited_job>();
   out->pool = this;
-  out->end = end_of(record, name_of(record), wants_value);
+  out->end = shared_end_of(record, name_of(record), wants_value);
   return out;
 }
 
@@ -43,8 +56,10 @@ std::shared_ptr<awaited_job> record_pool::await_pending(job_record& record, bool
     if (record.word.compare_exchange_weak(seen, seen | job_record::has_heirs)) break;
   }
   auto& known = awaited_[record.id()];
-  if (!known) known = std::make_shared<awaited_job>();
-  known->pool = this;
+  if (!known) {
+    known = std::make_shared<awaited_job>();
+    known->pool = this;
+  }
   known->wants_value |= wants_value;
   return known;
 }
@@ -115,7 +130,9 @@ void record_pool::hold_locked(job_record& record) {
     }
   }
   held->call.inputs = {};
-  if (held->ends.empty()) ready_.push_back(held->job);  // of an empty vector of futures
+  if (held->is_told || held->missing > 0) return;
+  held->is_told = true;  // of an empty vector of futures
+  ready_.push_back(held->job);
 }
 
 void record_pool::collect_ready(std::vector<std::uint64_t>& ready, std::vector<assembled_job>& assembled) {
@@ -124,6 +141,11 @@ void record_pool::collect_ready(std::vector<std::uint64_t>& ready, std::vector<a
   const std::lock_guard hold(lock_);
   ready.swap(ready_);
   assembled.swap(assembled_);
+}
+
+bool record_pool::is_closed() {
+  const std::lock_guard hold(lock_);
+  return is_closed_;
 }
 
 void record_pool::hand_in(assembled_job&& done) {

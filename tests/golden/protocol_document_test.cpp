@@ -100,6 +100,7 @@ TEST(ProtocolDocument, CodesAreThoseOfTheCode) {
       {"memory_limit", static_cast<int>(errc::memory_limit)},
       {"cancelled", static_cast<int>(errc::cancelled)},
       {"result_too_large", static_cast<int>(errc::result_too_large)},
+      {"dependency_failed", static_cast<int>(errc::dependency_failed)},
       {"outcome_unknown", static_cast<int>(errc::outcome_unknown)},
       {"refused", static_cast<int>(errc::refused)},
       {"version_mismatch", static_cast<int>(errc::version_mismatch)},

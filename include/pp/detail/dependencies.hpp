@@ -55,7 +55,17 @@ template <class Arg>
 inline constexpr bool is_input = given_by<std::remove_cvref_t<Arg>, Arg>::is_input;
 
 template <class F, class... Args>
-using result_with = result_of<F, given<Args>...>;
+struct called_with {
+  using result = result_of<F, given<Args>...>;
+};
+// Clang 14 looks at the result before it looks at `requires`: settings are not called.
+template <class F, class... Args>
+requires std::is_same_v<std::remove_cvref_t<F>, job_options>
+struct called_with<F, Args...> {
+};
+
+template <class F, class... Args>
+using result_with = typename called_with<F, Args...>::result;
 
 /// Types whose bytes are the same alone and among others: without class versions, shared pointers and empty elements.
 template <class T>
