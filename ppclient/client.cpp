@@ -35,17 +35,6 @@ ppclient::client_keys find_keys(const options& o) {
   return out;
 }
 
-// Shared objects may be loaded later, which makes another image; the program is the first module of each.
-std::optional<wire::initialiser> find_initialiser(void (*f)(), ppclient::image_book& images) {
-  if (f == nullptr) return std::nullopt;
-  payload none;
-  const auto at = images.locate(prepare(f, none));
-  if (code::module_of(at.function) != 0)
-    throw error(errc::bad_option,
-                "options.worker_init must be a function of the program itself, not of a shared object");
-  return wire::initialiser{at.decoder, at.function};
-}
-
 ppclient::pending_search watch_pending(client_core& core, ppclient::pending_search search,
                                        const std::shared_ptr<watcher>& who) {
   return core.ask([&](ppclient::cluster& c) { return c.watch_pending(search, who); });
@@ -77,7 +66,7 @@ job_draft::~job_draft() {
 payload& job_draft::arguments() noexcept { return record_->data; }
 
 job_handle job_draft::submit(const call_code& code, const job_options& how) {
-  if (auto terms = core_.terms_of(how)) record_->more().how = std::move(terms);
+  if (auto terms = ppclient::make_terms(how, core_.settings().job)) record_->more().how = std::move(terms);
   wait_for(how.after);
   return hand_over(code);
 }
@@ -89,7 +78,7 @@ job_handle job_draft::submit(const call_code& code) {
 
 job_handle job_draft::submit_at(const call_code& code, const job_options& how, job_place place) {
   if (!how.after.empty()) throw error(errc::bad_option, "job_options.after is for client::submit alone");
-  record_->more().how = core_.terms_of(how, std::move(place));
+  record_->more().how = ppclient::make_terms(how, core_.settings().job, std::move(place));
   return hand_over(code);
 }
 

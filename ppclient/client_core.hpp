@@ -20,8 +20,6 @@ namespace pp::detail {
 
 /// Those that `o` names, or why there are none.
 ppclient::client_keys find_keys(const options& o);
-/// None for null. Throws pp::error(errc::not_shippable).
-std::optional<wire::initialiser> find_initialiser(void (*f)(), ppclient::image_book& images);
 // The clock's range ends before that of milliseconds.
 inline time_point end_of(std::chrono::milliseconds limit) {
   return now() + std::min<std::chrono::milliseconds>(limit, std::chrono::hours(24 * 365 * 100));
@@ -34,8 +32,7 @@ class client_core final : net::poller {
         keys_(find_keys(settings_)),
         records_(std::make_shared<record_pool>(
             settings_.max_pending_bytes, settings_.spin, [this] { wake(); }, settings_.on_callback_error)),
-        initialiser_(find_initialiser(settings_.worker_init, images_)),
-        usual_terms_(ppclient::make_terms(settings_.job, {}, initialiser_)),
+        usual_terms_(ppclient::make_terms(settings_.job, {})),
         journal_(settings_.journal.empty() ? nullptr : std::make_unique<ppclient::journal>(settings_.journal)),
         journal_name_(records_->keep_name("journal")),
         cluster_(io_.get_executor(), settings_, keys_, *records_, images_, journal_.get()) {
@@ -61,13 +58,6 @@ class client_core final : net::poller {
   const std::string* journal_name() const { return journal_name_; }
   /// Of jobs that say nothing themselves; null if that is as usual.
   const std::shared_ptr<const ppclient::job_terms>& usual_terms() const { return usual_terms_; }
-  /// Of a job of this program. Null if all is as usual. Throws pp::error(errc::bad_option).
-  std::shared_ptr<const ppclient::job_terms> terms_of(const job_options& how) const {
-    return ppclient::make_terms(how, settings_.job, initialiser_);
-  }
-  std::shared_ptr<const ppclient::job_terms> terms_of(const job_options& how, job_place place) const {
-    return ppclient::make_terms(how, settings_.job, std::move(place), initialiser_);
-  }
 
   /// Runs `question` on the I/O thread and waits for its answer; after close() at once, on this thread.
   template <class Q>
@@ -132,7 +122,6 @@ class client_core final : net::poller {
   net::io_context io_{1};
   std::shared_ptr<record_pool> records_;
   ppclient::image_book images_;
-  const std::optional<wire::initialiser> initialiser_;
   const std::shared_ptr<const ppclient::job_terms> usual_terms_;
   const std::unique_ptr<ppclient::journal> journal_;
   const std::string* const journal_name_;

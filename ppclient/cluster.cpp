@@ -143,11 +143,9 @@ bool cluster::on_link_ready(link& from) {
   from.kept_name = records_.keep_name(from.name());
   from.node = scheduler_.on_node_ready(w.slots);
   tell_fulfilled(from.node, identity_of(from));
-  take_weight(from.node, identity_of(from));
   scheduler_.on_credit(from.node, static_cast<std::int32_t>(std::min<std::uint32_t>(w.credit, 1U << 20U)));
   link_of_node_.resize(from.node + 1);
   link_of_node_[from.node] = &from;
-  recall_standing(from);
   count_slots();
   contents_.add(from.node, from.as_holder(), from.takes_part_in_peer_transfer());
   from.unfit_reason.clear();
@@ -173,7 +171,6 @@ void cluster::on_link_lost(link& from) {
   from.jobs_rescheduled += scheduler_.numbers().rescheduled - before;
   link_of_node_[from.node] = nullptr;
   contents_.remove(from.node);
-  remember_standing(from);
   on_contents_changed();
   from.node = scheduler::none;
   count_slots();
@@ -286,7 +283,6 @@ void cluster::start_local(unsigned slots) {
   link_of_node_.resize(local_node_ + 1);
   keep_told_from(local_node_, "local");
   tell_fulfilled(local_node_, local_identity());
-  take_weight(local_node_, local_identity());
   scheduler_.on_credit(local_node_, static_cast<std::int32_t>(local_->initial_credit()));
 }
 

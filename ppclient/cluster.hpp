@@ -176,14 +176,9 @@ class cluster final : private link_owner, private local_owner {
   void end_quarantines();
   void watch_stragglers();
   net::awaitable<void> copy_stragglers();
-  /// In microseconds beyond its limit.
-  std::uint64_t lateness(std::uint32_t slot, std::uint32_t counted) const;
+  bool is_late(std::uint32_t slot, std::uint32_t counted) const;
   static std::uint64_t kind_of(const detail::job_record& record);
   void describe_health(node_info& n, std::uint32_t node) const;
-  void take_weight(std::uint32_t node, const node_identity& who);
-  void set_speed(std::uint32_t node, unsigned sixteenths);
-  void remember_standing(const link& of);
-  void recall_standing(const link& of);
   const std::string* name_of_node(std::uint32_t node) const;
   std::string address_of_node(std::uint32_t node) const;
   std::uint32_t count_ms() const;
@@ -238,8 +233,6 @@ class cluster final : private link_owner, private local_owner {
   const time_point began_ = now();
   run_times run_times_;
   quarantine quarantine_;
-  std::map<auth::node_id, quarantine::standing> former_standing_;  ///< of nodes whose connection was lost
-  std::vector<double> weights_;                                    ///< by node; of those that are not there 1
   std::vector<std::uint32_t>
       last_result_;  ///< by node, as count_ms() counts; kept while jobs are there that may run twice
   bool is_watching_stragglers_ = false;

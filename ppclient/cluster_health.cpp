@@ -4,7 +4,6 @@
 // What a result costs here is a few comparisons; for a job that ran long enough to tell something also some additions, and
 // if it is of another kind than the one before, a look into a table.
 #include <algorithm>
-#include <cmath>
 
 #include "base/log.hpp"
 #include "net/deadline.hpp"
@@ -43,22 +42,7 @@ void cluster::note_result(std::uint32_t node, scheduler::outcome what) {
 
 void cluster::note_run_time(const detail::job_record& record, std::uint32_t node, std::uint32_t run_us) {
   run_times_.note(kind_of(record), node, run_us);
-  if (const unsigned speed = run_times_.news_of(node)) set_speed(node, speed);
-}
-
-// To the scheduler a node that is to get twice as much is one that is twice as fast.
-void cluster::set_speed(std::uint32_t node, unsigned sixteenths) {
-  const double weight = node < weights_.size() ? weights_[node] : 1;
-  scheduler_.set_speed(node, std::max(1U, static_cast<unsigned>(std::lround(sixteenths * weight))));
-}
-
-void cluster::take_weight(std::uint32_t node, const node_identity& who) {
-  for (const auto& [pattern, weight] : options_.weights) {
-    if (!admits({{}, pattern}, who)) continue;
-    weights_.resize(std::max<std::size_t>(weights_.size(), node + 1), 1);
-    weights_[node] = weight;
-    return set_speed(node, node_load::usual_speed);
-  }
+  if (const unsigned speed = run_times_.news_of(node)) scheduler_.set_speed(node, speed);
 }
 
 // Requires: the record still has its image.
@@ -94,21 +78,6 @@ void cluster::note_standing(std::uint32_t node) {
   }
 }
 
-// A connection that breaks makes nobody better.
-void cluster::remember_standing(const link& of) {
-  constexpr std::size_t most_remembered = 1000;
-  const auto was = quarantine_.take(of.node);
-  if (was && of.id() && former_standing_.size() < most_remembered) former_standing_[*of.id()] = *was;
-}
-
-void cluster::recall_standing(const link& of) {
-  const auto known = of.id() ? former_standing_.find(*of.id()) : former_standing_.end();
-  if (known == former_standing_.end()) return;
-  const auto standing = known->second;
-  former_standing_.erase(known);
-  if (quarantine_.give(of.node, standing)) note_standing(of.node);
-}
-
 void cluster::end_quarantines() {
   if (!quarantine_.any()) return;
   for (std::uint32_t node = 0; node < quarantine_.size(); ++node) {
@@ -138,7 +107,7 @@ net::awaitable<void> cluster::copy_stragglers() {
     co_await net::sleep_for(step);
     const auto counted = count_ms();
     actions_.clear();
-    scheduler_.copy_late([&](std::uint32_t slot) { return lateness(slot, counted); }, actions_, copies_at_once);
+    scheduler_.copy_late([&](std::uint32_t slot) { return is_late(slot, counted); }, actions_, copies_at_once);
     carry_out_all();
   }
   is_watching_stragglers_ = false;
@@ -146,16 +115,15 @@ net::awaitable<void> cluster::copy_stragglers() {
 
 // Nobody tells when a job began. One that found a free slot began when it was sent; one that had to wait began when its node
 // last told a result at the latest, if it is among the oldest there (which is what the scheduler asks about).
-std::uint64_t cluster::lateness(std::uint32_t slot, std::uint32_t counted) const {
+bool cluster::is_late(std::uint32_t slot, std::uint32_t counted) const {
   const detail::job_record& record = *record_of(slot);
   const auto limit_us = run_times_.limit_us(kind_of(record));
-  if (limit_us == 0) return 0;
+  if (limit_us == 0) return false;
   const auto node = scheduler_.node_of(slot);
   std::uint32_t ran_ms = counted - record.when.sent;
   if (scheduler_.had_to_wait(slot) && node < last_result_.size())
     ran_ms = std::min(ran_ms, counted - last_result_[node]);
-  const std::uint64_t ran_us = std::uint64_t{ran_ms} * 1000;
-  return ran_us > limit_us ? ran_us - limit_us : 0;
+  return std::uint64_t{ran_ms} * 1000 > limit_us;
 }
 
 }  // namespace pp::ppclient

@@ -98,11 +98,6 @@ node_info cluster::describe(const link& l) const {
   if (!w.os.empty()) n.platform = w.os + ", glibc " + w.glibc;
   n.slots = l.is_ready() ? w.slots : l.found_slots;
   n.free = l.found_free;
-  // What it announced last; a node that was given by address need not be heard.
-  if (const auto* const heard = browser_ && l.id() ? browser_->nodes().find(*l.id()) : nullptr) {
-    n.free = heard->free;
-    n.load = heard->load_milli / 1000.0;
-  }
   n.in_flight = l.node != scheduler::none ? static_cast<unsigned>(scheduler_.in_flight(l.node)) : 0;
   n.jobs_done = l.jobs_done;
   n.run_time = std::chrono::microseconds(l.run_us);
@@ -126,7 +121,6 @@ std::vector<node_info> cluster::nodes() const {
     n.platform = code::this_platform().os + ", glibc " + code::this_platform().glibc;
     n.slots = local_->slots();
     n.free = n.slots - std::min(n.slots, counted.running);
-    if (double load = 0; getloadavg(&load, 1) == 1) n.load = load;
     n.in_flight = static_cast<unsigned>(scheduler_.in_flight(local_node_));
     n.jobs_done = local_done_;
     n.run_time = std::chrono::microseconds(local_run_us_);

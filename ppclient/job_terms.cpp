@@ -127,17 +127,14 @@ void check(const job_options& how) {
   check_environment(how.environment);
 }
 
-std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual,
-                                            const std::optional<wire::initialiser>& first) {
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual) {
   check(how);
   const auto all = merged(how, usual);
-  auto sent = for_node(all);
-  sent.initialiser = first;
+  const auto sent = for_node(all);
   return says_nothing(all, sent) ? nullptr : put_together(all, sent);
 }
 
-std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual, detail::job_place place,
-                                            const std::optional<wire::initialiser>& first) {
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual, detail::job_place place) {
   check(how);
   auto all = merged(how, usual);
   using wire::place_use;
@@ -152,7 +149,6 @@ std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_op
   auto sent = for_node(all);
   sent.use = place.use;
   sent.place = place.name;
-  sent.initialiser = first;
   auto out = put_together(all, sent);
   out->place = std::move(place);
   return out;

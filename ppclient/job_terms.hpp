@@ -7,14 +7,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "base/bytes.hpp"
 #include "pp/options.hpp"
 #include "ppclient/checkout.hpp"
 #include "ppclient/placement.hpp"
-#include "wire/terms.hpp"
 
 namespace pp::ppclient {
 
@@ -35,12 +33,9 @@ struct job_terms {
 
 /// Throws: pp::error(errc::bad_option) with the setting's name and what it must be.
 void check(const job_options& how);
-/// What `how` leaves at its default is taken from `usual`; `first` is what a worker runs before. Null if nothing is said
-/// at all. Throws as check().
-std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual,
-                                            const std::optional<wire::initialiser>& first = {});
+/// What `how` leaves at its default is taken from `usual`. Null if nothing is said at all. Throws as check().
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual);
 /// The same for a job that has to do with one particular worker; never null.
-std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual, detail::job_place place,
-                                            const std::optional<wire::initialiser>& first = {});
+std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual, detail::job_place place);
 
 }  // namespace pp::ppclient

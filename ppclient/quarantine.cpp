@@ -56,23 +56,6 @@ bool quarantine::on_time(node_index node, time_point when) {
   return e.is == state::quarantined && when >= e.until && put(e, state::on_trial);
 }
 
-std::optional<quarantine::standing> quarantine::take(node_index node) {
-  entry& e = at(node);
-  const entry was = e;
-  put(e, state::good);
-  e = {};
-  if (was.last == 0 && was.is == state::good) return std::nullopt;
-  return was;
-}
-
-bool quarantine::give(node_index node, const standing& former) {
-  entry& e = at(node);
-  const auto is = former.is;
-  e = former;
-  e.is = state::good;
-  return put(e, is);
-}
-
 std::string quarantine::reason(node_index node, time_point when) const {
   if (state_of(node) == state::good) return {};
   const entry& e = nodes_[node];

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,19 +30,6 @@ class quarantine {
   /// Its term may be over.
   bool on_time(node_index node, time_point at);
 
-  /// What is known of a node, for when it comes back as another index.
-  struct standing {
-    std::uint16_t last = 0;  ///< a bit for each verdict, 1 = blame, the newest lowest
-    std::uint8_t count = 0;
-    state is = state::good;
-    unsigned blamed = 0, of = 0;  ///< when it was put here
-    time_point until{};
-  };
-  /// Forgets the node, which will not be asked about again. Null if nobody was ever blamed.
-  std::optional<standing> take(node_index node);
-  /// Requires: the node is new. Returns true if it is not good.
-  bool give(node_index node, const standing& former);
-
   state state_of(node_index node) const { return node < nodes_.size() ? nodes_[node].is : state::good; }
   /// Of a node that is not good: in words, why and for how long.
   std::string reason(node_index node, time_point at) const;
@@ -52,7 +38,14 @@ class quarantine {
   std::size_t size() const { return nodes_.size(); }
 
  private:
-  using entry = standing;
+  struct entry {
+    std::uint16_t last = 0;  ///< a bit for each verdict, 1 = blame, the newest lowest
+    std::uint8_t count = 0;
+    state is = state::good;
+    unsigned blamed = 0, of = 0;  ///< when it was put here
+    time_point until{};
+  };
+
   entry& at(node_index node);
   static void remember(entry& e, bool is_blame);
   bool put(entry& e, state what);

@@ -150,9 +150,9 @@ class scheduler {
   bool has_copyable() const { return copyable_ > 0; }
   /// True if one of them could run at another place too, should it be late: nothing is queued, slots idle.
   bool may_copy() const { return queued_ == 0 && idle_ > 0 && copyable_ > 0; }
-  /// Starts again, elsewhere, those that are late by `lateness` (0 = not) and that may run twice, the latest first: of the oldest
-  /// of each node, never those that wait there, each job once. Appends at most `limit` actions.
-  void copy_late(const std::function<std::uint64_t(job_slot)>& lateness, std::vector<action>& out, std::size_t limit);
+  /// Starts again, elsewhere, those that `is_late` says so of and that may run twice: the oldest of each node, never those
+  /// that wait there, each job once. Appends at most `limit` actions.
+  void copy_late(const std::function<bool(job_slot)>& is_late, std::vector<action>& out, std::size_t limit);
 
   /// Assigns queued jobs to nodes, and recalls where that helps; appends at most `limit` actions. True if `limit` stopped it.
   bool decide(std::vector<action>& out, std::size_t limit);

@@ -205,22 +205,18 @@ void scheduler::copy_to(job_slot id, node_index to, std::vector<action>& out) {
 }
 
 // The first ones of a node's list are those that run there.
-void scheduler::copy_late(const std::function<std::uint64_t(job_slot)>& lateness, std::vector<action>& out,
-                          std::size_t limit) {
-  std::vector<std::pair<std::uint64_t, job_slot>> late;
+void scheduler::copy_late(const std::function<bool(job_slot)>& is_late, std::vector<action>& out, std::size_t limit) {
+  std::vector<job_slot> late;
   for (const auto node : alive_) {
     auto id = nodes_[node].jobs.first;
     for (auto left = nodes_[node].slots; left > 0 && id != none; --left, id = jobs_[id].next) {
       // One whose worker died somewhere already has its rules for where it goes next.
-      if (!jobs_[id].is_copyable() || jobs_[id].has_crashed) continue;
-      if (const auto by = lateness(id); by > 0) late.emplace_back(by, id);
+      if (jobs_[id].is_copyable() && !jobs_[id].has_crashed && is_late(id)) late.push_back(id);
     }
   }
-  std::stable_sort(late.begin(), late.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   for (std::size_t i = 0; i < late.size() && i < limit && may_copy(); ++i) {
-    const auto id = late[i].second;
-    const auto to = first_open(classes_[jobs_[id].kind].what, jobs_[id].node, true);
-    if (to != none) copy_to(id, to, out);
+    const auto to = first_open(classes_[jobs_[late[i]].kind].what, jobs_[late[i]].node, true);
+    if (to != none) copy_to(late[i], to, out);
   }
 }
 

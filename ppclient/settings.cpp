@@ -7,7 +7,6 @@
 
 #include "pp/error.hpp"
 #include "ppclient/job_terms.hpp"
-#include "ppclient/placement.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -77,11 +76,6 @@ void check_options(const options& o) {
   if (o.heartbeat.count() <= 0) wrong("options.heartbeat must be positive");
   if (o.suspect_after <= o.heartbeat) wrong("options.suspect_after must exceed options.heartbeat");
   if (o.dead_after <= o.heartbeat * 2) wrong("options.dead_after must exceed twice options.heartbeat");
-  for (const auto& [pattern, weight] : o.weights) {
-    if (!(weight >= 0.1 && weight <= 100)) wrong("options.weights['" + pattern + "'] must be 0.1 to 100");
-    if (pattern.empty() || !wrong_pattern(pattern).empty())
-      wrong("options.weights['" + pattern + "'] must be named by a pattern as a shell has them");
-  }
   if (o.role < role::submit || o.role > role::admin) wrong("options.role must be submit, observe or admin");
   ppclient::check(o.job);
   if (!o.job.after.empty()) wrong("options.job.after must be empty: name what a job waits for when you submit it");

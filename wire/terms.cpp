@@ -5,7 +5,7 @@
 namespace pp::wire {
 namespace {
 
-constexpr std::uint8_t flag_at_most_once = 1, flag_drops_output = 2, flag_initialiser = 32;
+constexpr std::uint8_t flag_at_most_once = 1, flag_drops_output = 2;
 constexpr unsigned use_shift = 6;
 constexpr int usual_priority = 128;
 
@@ -39,14 +39,11 @@ void encode_terms(const terms& m, bytes& to) {
   out.u64(m.max_result);
   out.u8(static_cast<std::uint8_t>(m.priority + usual_priority));
   out.u8(static_cast<std::uint8_t>((m.at_most_once ? flag_at_most_once : 0) | (m.drops_output ? flag_drops_output : 0) |
-                                   (m.initialiser ? flag_initialiser : 0) | static_cast<unsigned>(m.use) << use_shift));
+                                   static_cast<unsigned>(m.use) << use_shift));
   out.text(m.label);
   out.u16(static_cast<std::uint16_t>(environment.size()));
   out.raw(environment);
   if (m.use != place_use::none) out.u64(m.place);
-  if (!m.initialiser) return;
-  out.u64(m.initialiser->decoder);
-  out.u64(m.initialiser->function);
 }
 
 result<terms> decode_terms(byte_view from) {
@@ -66,13 +63,7 @@ result<terms> decode_terms(byte_view from) {
   m.label = in.text();
   const bool good = read_environment(in.take(in.u16()), m.environment);
   if (m.use != place_use::none) m.place = in.u64();
-  if ((flags & flag_initialiser) != 0) {
-    m.initialiser.emplace();
-    m.initialiser->decoder = in.u64();
-    m.initialiser->function = in.u64();
-  }
-  if (!good || !in.finished() || (flags & ~(flag_at_most_once | flag_drops_output | flag_initialiser)) != 0 ||
-      m.label.size() > max_label)
+  if (!good || !in.finished() || flags > (flag_at_most_once | flag_drops_output) || m.label.size() > max_label)
     return malformed();
   return m;
 }

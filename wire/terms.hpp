@@ -5,18 +5,15 @@
 //   8   u64 memory          bytes one run may use with its child processes, 0 = what the node allows
 //   16  u64 max result      longest result in bytes, 0 = 1 GiB
 //   24  u8  priority        128 = the usual; more goes first
-//   25  u8  flags           bit 0: at most once; bit 1: what it prints is not wanted; bit 5: initialiser
-//                           follows; bits 6 and 7: place_use
+//   25  u8  flags           bit 0: at most once; bit 1: what it prints is not wanted; bits 6 and 7: place_use
 //   26  text label          for people, at most 255 bytes
 //   …   u16 length · environment: NAME=value each ended by a 0 byte
 //   …   u64 place           only if bits 6 and 7 of the flags are not both 0, see place_use
-//   …   u64 decoder · u64 function   only if bit 5 of the flags is set: the initialiser of workers, as SUBMIT names code
 //
 // Most jobs have none of it and carry no terms. Must not know: sockets, time, what a job's bytes mean.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,12 +34,6 @@ enum class place_use : std::uint8_t {
   one_each = 3,  ///< no worker runs two jobs of this name
 };
 
-/// A function without arguments that a worker runs once, before the first job that names it.
-struct initialiser {
-  std::uint64_t decoder = 0, function = 0;
-  bool operator==(const initialiser&) const = default;
-};
-
 struct terms {
   std::uint32_t timeout_ms = 0;
   std::uint32_t cpu_ms = 0;
@@ -55,7 +46,6 @@ struct terms {
   std::vector<std::string> environment;  ///< NAME=value
   place_use use = place_use::none;
   std::uint64_t place = 0;
-  std::optional<wire::initialiser> initialiser = {};
   bool operator==(const terms&) const = default;
 };
 

@@ -131,25 +131,7 @@ runner::outcome runner::execute(const result<wire::submit>& job, const pipe_mess
 runner::outcome runner::execute_submit(const result<wire::submit>& job, byte_view payload, unsigned attempt) {
   if (!job) return {number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
   const job_scope scope(job->id, attempt, terms_);
-  if (auto failed = initialise()) return std::move(*failed);
   return call(*job, wire::arguments_of(*job, payload));
-}
-
-/// What is left of it is the program's own affair: it ran, or the next job tries again.
-std::optional<runner::outcome> runner::initialise() {
-  const auto& first = terms_.initialiser;
-  if (!first || std::find(initialised_.begin(), initialised_.end(), *first) != initialised_.end()) return std::nullopt;
-  wire::submit as_job;
-  as_job.decoder = first->decoder;
-  as_job.function = first->function;
-  outcome how = call(as_job, {});
-  value_.clear();
-  if (how.code == wire::code_value) {
-    initialised_.push_back(*first);
-    return std::nullopt;
-  }
-  how.why.what.insert(0, "options.worker_init failed: ");
-  return how;
 }
 
 /// Most jobs have no terms, and had none before.

@@ -7,9 +7,7 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "base/bytes.hpp"
 #include "code/location.hpp"
@@ -62,7 +60,6 @@ class runner {
   outcome execute(const result<wire::submit>& job, const pipe_message& message);
   outcome execute_submit(const result<wire::submit>& job, byte_view payload, unsigned attempt);
   void prepare(const wire::submit& job, byte_view payload);
-  std::optional<outcome> initialise();
   outcome call(const wire::submit& job, byte_view arguments);
   static outcome outcome_of(const std::exception_ptr& thrown);
   outcome call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments);
@@ -75,7 +72,6 @@ class runner {
   job_traces* traces_ = nullptr;  ///< may be null
   bool has_image_ = false;
   std::uint64_t next_sequence_ = 0;
-  std::vector<wire::initialiser> initialised_;  ///< what ran in this process
   bool has_terms_ = false;
   wire::terms terms_;      ///< of the running job; mostly none
   detail::payload value_;  ///< of the running job; kept for its memory

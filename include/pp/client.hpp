@@ -42,7 +42,6 @@ struct node_info {
   pp::isolation isolation = pp::isolation::none;  ///< how well it keeps jobs apart
   unsigned slots = 0;                             ///< workers it runs at once
   unsigned free = 0;                              ///< of these, without a job of anybody
-  double load = -1;                               ///< of its machine, as uptime tells it; -1 if it was not heard to say
   unsigned in_flight = 0;                         ///< jobs of this client there now
   std::uint64_t jobs_done = 0;                    ///< results of this client's jobs that came from it
   std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit

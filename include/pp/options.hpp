@@ -10,7 +10,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "pp/job_ref.hpp"
@@ -150,16 +149,6 @@ struct options {
 
   /// What holds for every job that does not say otherwise.
   job_options job;
-
-  /// Run once in each worker process of this program before the first job that it gets from this client: what takes long to load,
-  /// settings of libraries. A function or captureless lambda; its time counts as that job's. If it throws, the job fails with
-  /// errc::job_threw, and the next job of that worker tries again. Null = none.
-  void (*worker_init)() = nullptr;
-
-  /// How many jobs nodes get, beside their slots and speed: {{"big*", 2.0}} gives nodes with such names or addresses (patterns as
-  /// in job_options::nodes, "local" too) twice as many ahead of their turn. The first that matches counts, others have 1.
-  /// Range 0.1..100. Nodes are left out with job.nodes = "!laptop*".
-  std::vector<std::pair<std::string, double>> weights;
 
   /// A job that crashed, was ended for a limit, or threw is saved here as a capsule, one file each (the first 1,000 of a
   /// client), for `ppclient replay FILE`: its arguments, environment and report. Empty = not. The directory must exist;

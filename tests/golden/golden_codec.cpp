@@ -179,13 +179,12 @@ std::string ended_texts(const std::vector<std::string>& texts) {
 
 void tell_terms(const wire::terms& t, fields& f) {
   f("timeout_ms", t.timeout_ms)("cpu_ms", t.cpu_ms)("memory", t.memory)("max_result", t.max_result);
-  f("priority", t.priority + 128)("term_flags", (t.at_most_once ? 1 : 0) + (t.drops_output ? 2 : 0) +
-                                                    (t.initialiser ? 32 : 0) + 64 * static_cast<int>(t.use));
+  f("priority", t.priority + 128)("term_flags",
+                                  (t.at_most_once ? 1 : 0) + (t.drops_output ? 2 : 0) + 64 * static_cast<int>(t.use));
   f("label", t.label);
   const auto environment = ended_texts(t.environment);
   f("env_length", environment.size() / 2)("environment", environment);
   if (t.use != wire::place_use::none) f("place", t.place);
-  if (t.initialiser) f("init_decoder", t.initialiser->decoder)("init_function", t.initialiser->function);
 }
 
 void tell_failure(const wire::failure& why, fields& f) {

@@ -37,36 +37,6 @@ TEST(Quarantine, ANodeThatDoesMostOfItsJobsStaysGood) {
   }
 }
 
-TEST(Quarantine, FollowsANodeThatComesBackAsAnother) {
-  quarantine q;
-  confine(q, 0);
-  const auto former = q.take(0);
-  ASSERT_TRUE(former);
-  EXPECT_FALSE(q.any());
-  EXPECT_TRUE(q.give(1, *former));
-  EXPECT_EQ(q.state_of(1), state::quarantined);
-  EXPECT_TRUE(q.any());
-  EXPECT_TRUE(q.on_time(1, start + quarantine::term));
-  EXPECT_EQ(q.state_of(1), state::on_trial);
-}
-
-TEST(Quarantine, BlameThatIsNotEnoughIsKeptToo) {
-  quarantine q;
-  q.on_blame(0, start);
-  q.on_blame(0, start);
-  const auto former = q.take(0);
-  ASSERT_TRUE(former);
-  EXPECT_FALSE(q.give(1, *former));
-  EXPECT_TRUE(q.on_blame(1, start)) << "the third";
-}
-
-TEST(Quarantine, HasNothingToKeepOfWhoWasNeverBlamed) {
-  quarantine q;
-  q.on_success(0);
-  EXPECT_FALSE(q.take(0));
-  EXPECT_FALSE(q.take(7));
-}
-
 TEST(Quarantine, OnlyTheLastTenCount) {
   quarantine q;
   for (int i = 0; i < 1000; ++i) q.on_success(0);

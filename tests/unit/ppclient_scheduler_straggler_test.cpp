@@ -71,16 +71,6 @@ TEST(SchedulerStraggler, IsStartedASecondTimeWhereASlotIdles) {
   EXPECT_EQ(l.s.ghosts(a), 1U) << "its first place stays taken";
 }
 
-TEST(SchedulerStraggler, TheLatestIsCopiedFirst) {
-  lab l;
-  for (int i = 0; i < 3; ++i) l.node(1, 2);
-  const auto a = l.submit(twice), b = l.submit(twice);
-  l.decide();
-  std::vector<scheduler::action> out;
-  l.s.copy_late([&](std::uint32_t job) { return job - a + 1; }, out, 1);
-  ASSERT_TRUE(out.size() == 1 && out[0].job == b) << "not the older one";
-}
-
 TEST(SchedulerStraggler, TheFirstResultWinsAndTheOtherIsEnded) {
   for (const bool first_wins : {true, false}) {
     lab l;
@@ -168,7 +158,7 @@ TEST(SchedulerStraggler, AsksOnlyAboutJobsThatRun) {
   l.node(1, 1);
   job_numbers asked;
   std::vector<scheduler::action> out;
-  l.s.copy_late([&](std::uint32_t job) { return asked.push_back(job), 0; }, out, 10);
+  l.s.copy_late([&](std::uint32_t job) { return asked.push_back(job), false; }, out, 10);
   EXPECT_EQ(asked, (job_numbers{0, 1})) << "the others wait behind these";
   EXPECT_FALSE(l.s.had_to_wait(1));
   EXPECT_TRUE(l.s.had_to_wait(2));

@@ -17,7 +17,6 @@ terms everything() {
   t.environment = {"A=1", "EMPTY=", "PATH=/bin=/usr/bin"};
   t.use = place_use::opens;
   t.place = 0x0123456789ABCDEF;
-  t.initialiser = {0x1000, 0x2000};
   return t;
 }
 
