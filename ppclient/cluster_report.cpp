@@ -74,7 +74,7 @@ errc cluster::why_nothing_runs(scheduler::class_index kind, std::string& text) c
     is_refused = is_refused || l->state() == link_state::refused;
     details += "\n  " + l->name() + " (" + l->address() + "): " + (why.empty() ? text_of(l->state()) : why);
   }
-  text += details + "\n" + discovery().text();
+  text += details + left_out_text() + "\n" + discovery().text();
   if (is_unfit) return errc::unfit_node;
   return is_refused ? errc::refused : errc::no_nodes;
 }
@@ -90,6 +90,7 @@ node_info cluster::describe(const link& l) const {
   n.state = l.is_ready() && !l.unfit_reason.empty() ? "unfit" : text_of(l.state());
   n.reason = !l.unfit_reason.empty() ? l.unfit_reason : l.reason();
   n.isolation = identity_of(l).isolation;
+  for (const auto& r : l.resources) n.resources[r.name] = r.count;
   n.version = w.version;
   if (!w.os.empty()) n.platform = w.os + ", glibc " + w.glibc;
   n.slots = l.is_ready() ? w.slots : l.found_slots;
@@ -114,6 +115,7 @@ std::vector<node_info> cluster::nodes() const {
     n.state = local_unfit_.empty() ? "ready" : "unfit";
     n.reason = local_unfit_;
     n.version = PP_VERSION;
+    n.resources = options_.resources;
     n.platform = code::this_platform().os + ", glibc " + code::this_platform().glibc;
     n.slots = local_->slots();
     n.free = n.slots - std::min(n.slots, counted.running);

@@ -44,6 +44,7 @@ enum class message_type : std::uint8_t {
   have = 26,
   fetch_from = 27,
   fetch = 28,
+  resources = 29,
 };
 
 inline constexpr std::size_t frame_header_size = 16;

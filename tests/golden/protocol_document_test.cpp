@@ -75,6 +75,7 @@ TEST(ProtocolDocument, MessageNumbersAreThoseOfTheCode) {
       {"HAVE", message_type::have},
       {"FETCH_FROM", message_type::fetch_from},
       {"FETCH", message_type::fetch},
+      {"RESOURCES", message_type::resources},
   };
   const auto& rows = document().with_heading("number");
   ASSERT_EQ(rows.size(), expected.size());
