@@ -158,21 +158,24 @@ class client {
     return detail::starmap(*core_, static_cast<const std::decay_t<F>&>(f), range, how);
   }
 
-  /// map_unordered, imap and starmap as try_map is map: with a pp::outcome<R> for each element, and no error that ends it.
+  /// map_unordered as try_map is map: with a pp::outcome<R> for each element, and no error that ends it.
   template <class F, class Range, class Use>
   void try_map_unordered(F&& f, Range&& range, Use&& use, const map_options& how = {}) {
     detail::try_map_unordered(*core_, static_cast<const std::decay_t<F>&>(f), range, use, how);
   }
+  /// The same of imap.
   template <class F, class Range>
   auto try_imap(F&& f, Range&& range, std::size_t most, const map_options& how = {}) {
     return detail::try_imap<true>(*core_, static_cast<const std::decay_t<F>&>(f), std::forward<Range>(range), most,
                                   how);
   }
+  /// The same of imap_unordered.
   template <class F, class Range>
   auto try_imap_unordered(F&& f, Range&& range, std::size_t most, const map_options& how = {}) {
     return detail::try_imap<false>(*core_, static_cast<const std::decay_t<F>&>(f), std::forward<Range>(range), most,
                                    how);
   }
+  /// The same of starmap.
   template <class F, class Range>
   auto try_starmap(F&& f, Range&& range, const map_options& how = {}) {
     return detail::try_starmap(*core_, static_cast<const std::decay_t<F>&>(f), range, how);
