@@ -125,6 +125,8 @@ job_handle job_draft::hand_over(const call_code& code) {
   record_->image = where.image;
   record_->decoder = where.decoder;
   record_->function = where.function;
+  if (auto& init = core_.worker_init())
+    record_->more().how = init.add_to(record_->more().how, where.image, core_.images());
   if (waits_) return hand_over_waiting();
   const bool has_place = record_->how() != nullptr && record_->how()->place.use != wire::place_use::none;
   if (auto* const kept = core_.journal(); kept != nullptr && !has_place) {

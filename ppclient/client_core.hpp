@@ -12,6 +12,7 @@
 #include "base/blocked_signals.hpp"
 #include "net/loop.hpp"
 #include "ppclient/cluster.hpp"
+#include "ppclient/initialiser.hpp"
 #include "ppclient/job_terms.hpp"
 #include "ppclient/journal.hpp"
 #include "ppclient/settings.hpp"
@@ -33,6 +34,7 @@ class client_core final : net::poller {
         records_(std::make_shared<record_pool>(
             settings_.max_pending_bytes, settings_.spin, [this] { wake(); }, settings_.on_callback_error)),
         usual_terms_(ppclient::make_terms(settings_.job, {})),
+        initialiser_(settings_.worker_init, usual_terms_),
         journal_(settings_.journal.empty() ? nullptr : std::make_unique<ppclient::journal>(settings_.journal)),
         journal_name_(records_->keep_name("journal")),
         cluster_(io_.get_executor(), settings_, keys_, *records_, images_, journal_.get()) {
@@ -51,6 +53,7 @@ class client_core final : net::poller {
 
   const std::shared_ptr<record_pool>& records() const { return records_; }
   ppclient::image_book& images() { return images_; }
+  ppclient::initialiser& worker_init() { return initialiser_; }
   unsigned slots() const noexcept { return cluster_.slots(); }
   const options& settings() const { return settings_; }
   /// Null without options::journal.
@@ -123,6 +126,7 @@ class client_core final : net::poller {
   std::shared_ptr<record_pool> records_;
   ppclient::image_book images_;
   const std::shared_ptr<const ppclient::job_terms> usual_terms_;
+  ppclient::initialiser initialiser_;
   const std::unique_ptr<ppclient::journal> journal_;
   const std::string* const journal_name_;
   ppclient::cluster cluster_;

@@ -35,9 +35,10 @@ cluster::cluster(net::executor ex, const options& o, const client_keys& keys, de
       post_mortem_(o.capsule_dir),
       scheduler_(o.attempts),
       road_(local_road()),
+      choice_(o),
       wanted_local_(o.local) {
   records.client_id = link_context_.client_id;
-  for (const auto& node : o.nodes) parse_place(node);
+  for (const auto& node : choice_.named()) parse_place(node);
   if (o.discovery) where_ = discovery::select_interfaces(o.interfaces);
 }
 
@@ -46,7 +47,7 @@ cluster::~cluster() = default;
 void cluster::start() {
   local_name_ = records_.keep_name("local");
   if (!keys_.keys.empty()) {
-    for (const auto& node : options_.nodes) {
+    for (const auto& node : choice_.named()) {
       std::vector<place> only{parse_place(node)};
       add_link(std::move(only), std::nullopt);
     }
@@ -111,6 +112,10 @@ void cluster::on_found(const discovery::change& c) {
     forget_retired_links();
     return;
   }
+  if (!choice_.uses_found(identity_of(c.node, places))) {
+    left_out_.insert(c.node.name);
+    return;
+  }
   link* const known = found_link(c.node, places);
   link& l = known != nullptr ? *known : add_link(places, c.node.id);
   l.found_name = c.node.name;
@@ -139,13 +144,16 @@ bool cluster::on_link_ready(link& from) {
   for (const auto& other : links_) {
     if (other.get() != &from && other->is_ready() && other->id() == from.id()) return false;
   }
+  refuse_excluded(from);
   const auto& w = from.welcome();
   from.kept_name = records_.keep_name(from.name());
   from.node = scheduler_.on_node_ready(w.slots);
+  weigh(from.node, choice_.weight_of(identity_of(from)));
   tell_fulfilled(from.node, identity_of(from));
   scheduler_.on_credit(from.node, static_cast<std::int32_t>(std::min<std::uint32_t>(w.credit, 1U << 20U)));
   link_of_node_.resize(from.node + 1);
   link_of_node_[from.node] = &from;
+  remember_standing(from);
   count_slots();
   contents_.add(from.node, from.as_holder(), from.takes_part_in_peer_transfer());
   from.unfit_reason.clear();
@@ -276,11 +284,13 @@ void cluster::start_local(unsigned slots) {
   o.spin = options_.spin;
   o.memory_limit = worker::usual_memory_limit(o.slots);
   o.road = road_;
+  o.resources = local_identity().resources;
   // They are this program again: what it may not touch it could not be kept from, and its files are where it writes.
   o.launch.level = worker::isolation_level::none;
   local_ = std::make_unique<local>(executor_, self, o);
   local_node_ = scheduler_.on_node_ready(slots);
   link_of_node_.resize(local_node_ + 1);
+  scheduler_.set_resources(local_node_, o.resources);
   keep_told_from(local_node_, "local");
   tell_fulfilled(local_node_, local_identity());
   scheduler_.on_credit(local_node_, static_cast<std::int32_t>(local_->initial_credit()));

@@ -22,6 +22,7 @@
 #include "ppclient/journal.hpp"
 #include "ppclient/link.hpp"
 #include "ppclient/local.hpp"
+#include "ppclient/node_choice.hpp"
 #include "ppclient/post_mortem.hpp"
 #include "ppclient/quarantine.hpp"
 #include "ppclient/record.hpp"
@@ -91,6 +92,7 @@ class cluster final : private link_owner, private local_owner {
   void on_link_unfit(link& from, std::uint32_t image, const std::string& reason) override;
   void on_link_lent(link& from, unsigned workers) override;
   void on_link_lease_over(link& from, std::uint64_t name, const std::string& why) override;
+  void on_link_resources(link& from) override;
   void on_link_batch_end() override;
   void on_link_lacks(link& from, std::uint32_t image) override;
   void on_contents_changed() override;
@@ -109,6 +111,11 @@ class cluster final : private link_owner, private local_owner {
   void on_found(const discovery::change& c);
   link& add_link(std::vector<place> places, std::optional<auth::node_id> id);
   link* found_link(const discovery::found_node& node, const std::vector<place>& places);
+
+  node_identity identity_of(const discovery::found_node& node, const std::vector<place>& places) const;
+  void refuse_excluded(link& from) const;
+  void weigh(std::uint32_t node, unsigned sixteenths);
+  std::string left_out_text() const;
 
   net::awaitable<void> watch();
   net::awaitable<void> decide_local();
@@ -132,7 +139,7 @@ class cluster final : private link_owner, private local_owner {
   void take_kept(detail::job_record& record, journal_entry&& kept);
   scheduler::constraint_index constraint_of(const placement& asked);
   node_identity identity_of(const link& l) const;
-  static node_identity local_identity();
+  node_identity local_identity() const;
   void tell_fulfilled(std::uint32_t node, const node_identity& who);
   void cancel(detail::job_record& record, bool is_one_of_many = false);
   void tell_cancels();
@@ -176,7 +183,8 @@ class cluster final : private link_owner, private local_owner {
   void end_quarantines();
   void watch_stragglers();
   net::awaitable<void> copy_stragglers();
-  bool is_late(std::uint32_t slot, std::uint32_t counted) const;
+  std::uint64_t lateness(std::uint32_t slot, std::uint32_t counted) const;
+  void remember_standing(const link& from);
   static std::uint64_t kind_of(const detail::job_record& record);
   void describe_health(node_info& n, std::uint32_t node) const;
   const std::string* name_of_node(std::uint32_t node) const;
@@ -207,6 +215,8 @@ class cluster final : private link_owner, private local_owner {
   post_mortem post_mortem_;
   scheduler scheduler_;
   const worker::road_kind road_;
+  const node_choice choice_;
+  std::set<std::string> left_out_;  ///< names of nodes that were found and are not used
   std::vector<std::unique_ptr<link>> links_;
   std::vector<link*> link_of_node_;  ///< by scheduler index; null for local and lost ones
   std::optional<discovery::selection> where_;
@@ -233,6 +243,7 @@ class cluster final : private link_owner, private local_owner {
   const time_point began_ = now();
   run_times run_times_;
   quarantine quarantine_;
+  std::map<auth::node_id, std::uint32_t> index_of_id_;  ///< the last index of every node that was ready, ready or not
   std::vector<std::uint32_t>
       last_result_;  ///< by node, as count_ms() counts; kept while jobs are there that may run twice
   bool is_watching_stragglers_ = false;

@@ -4,6 +4,7 @@
 // What a result costs here is a few comparisons; for a job that ran long enough to tell something also some additions, and
 // if it is of another kind than the one before, a look into a table.
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 #include "net/deadline.hpp"
@@ -78,6 +79,15 @@ void cluster::note_standing(std::uint32_t node) {
   }
 }
 
+/// What is known of a node outlives its connection: one that fails jobs must not be trusted again because it fell out.
+void cluster::remember_standing(const link& from) {
+  if (!from.id()) return;
+  const auto [known, is_new] = index_of_id_.try_emplace(*from.id(), from.node);
+  if (is_new) return;
+  quarantine_.inherit(from.node, std::exchange(known->second, from.node));
+  if (quarantine_.state_of(from.node) != quarantine::state::good) note_standing(from.node);
+}
+
 void cluster::end_quarantines() {
   if (!quarantine_.any()) return;
   for (std::uint32_t node = 0; node < quarantine_.size(); ++node) {
@@ -107,7 +117,7 @@ net::awaitable<void> cluster::copy_stragglers() {
     co_await net::sleep_for(step);
     const auto counted = count_ms();
     actions_.clear();
-    scheduler_.copy_late([&](std::uint32_t slot) { return is_late(slot, counted); }, actions_, copies_at_once);
+    scheduler_.copy_late([&](std::uint32_t slot) { return lateness(slot, counted); }, actions_, copies_at_once);
     carry_out_all();
   }
   is_watching_stragglers_ = false;
@@ -115,15 +125,17 @@ net::awaitable<void> cluster::copy_stragglers() {
 
 // Nobody tells when a job began. One that found a free slot began when it was sent; one that had to wait began when its node
 // last told a result at the latest, if it is among the oldest there (which is what the scheduler asks about).
-bool cluster::is_late(std::uint32_t slot, std::uint32_t counted) const {
+// In microseconds beyond its limit, 0 = not late.
+std::uint64_t cluster::lateness(std::uint32_t slot, std::uint32_t counted) const {
   const detail::job_record& record = *record_of(slot);
   const auto limit_us = run_times_.limit_us(kind_of(record));
-  if (limit_us == 0) return false;
+  if (limit_us == 0) return 0;
   const auto node = scheduler_.node_of(slot);
   std::uint32_t ran_ms = counted - record.when.sent;
   if (scheduler_.had_to_wait(slot) && node < last_result_.size())
     ran_ms = std::min(ran_ms, counted - last_result_[node]);
-  return std::uint64_t{ran_ms} * 1000 > limit_us;
+  const std::uint64_t ran_us = std::uint64_t{ran_ms} * 1000;
+  return ran_us > limit_us ? ran_us - limit_us : 0;
 }
 
 }  // namespace pp::ppclient

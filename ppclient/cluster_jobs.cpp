@@ -76,6 +76,7 @@ scheduler::constraint_index cluster::constraint_of(const placement& asked) {
   if (!is_new) return known->second;
   known->second = scheduler_.add_constraint();
   placements_.push_back(&known->first);
+  if (!asked.resources.empty()) scheduler_.set_needs(known->second, asked.resources);
   for (const auto* l : link_of_node_) {
     if (l != nullptr && admits(asked, identity_of(*l))) scheduler_.set_fulfils(l->node, known->second);
   }
@@ -91,11 +92,14 @@ void cluster::tell_fulfilled(std::uint32_t node, const node_identity& who) {
 
 node_identity cluster::identity_of(const link& l) const {
   const auto level = std::min(l.welcome().isolation, static_cast<std::uint8_t>(isolation::sandbox));
-  return {l.name(), l.id() ? to_hex(*l.id()) : std::string(), l.addresses(), static_cast<isolation>(level)};
+  return {l.name(), l.id() ? to_hex(*l.id()) : std::string(), l.addresses(), static_cast<isolation>(level),
+          l.resources};
 }
 
 // Local workers have this program's own rights.
-node_identity cluster::local_identity() { return {"local", {}, {}, isolation::none}; }
+node_identity cluster::local_identity() const {
+  return {"local", {}, {}, isolation::none, checked_resources("options.resources", options_.resources)};
+}
 
 // A new image: nodes that cannot run it are left out before it is sent to them.
 void cluster::check_fits(std::uint32_t image) {

@@ -78,7 +78,7 @@ errc cluster::why_nothing_runs(scheduler::class_index kind, std::string& text) c
     is_refused = is_refused || l->state() == link_state::refused;
     details += "\n  " + l->name() + " (" + l->address() + "): " + (why.empty() ? text_of(l->state()) : why);
   }
-  text += details + "\n" + discovery().text();
+  text += details + left_out_text() + "\n" + discovery().text();
   if (is_unfit) return errc::unfit_node;
   return is_refused ? errc::refused : errc::no_nodes;
 }
@@ -94,10 +94,16 @@ node_info cluster::describe(const link& l) const {
   n.state = l.is_ready() && !l.unfit_reason.empty() ? "unfit" : text_of(l.state());
   n.reason = !l.unfit_reason.empty() ? l.unfit_reason : l.reason();
   n.isolation = identity_of(l).isolation;
+  for (const auto& r : l.resources) n.resources[r.name] = r.count;
   n.version = w.version;
   if (!w.os.empty()) n.platform = w.os + ", glibc " + w.glibc;
   n.slots = l.is_ready() ? w.slots : l.found_slots;
   n.free = l.found_free;
+  // What it announced last; a node that was given by address need not be heard.
+  if (const auto* const heard = browser_ && l.id() ? browser_->nodes().find(*l.id()) : nullptr) {
+    n.free = heard->free;
+    n.load = heard->load_milli / 1000.0;
+  }
   n.in_flight = l.node != scheduler::none ? static_cast<unsigned>(scheduler_.in_flight(l.node)) : 0;
   n.jobs_done = l.jobs_done;
   n.run_time = std::chrono::microseconds(l.run_us);
@@ -118,9 +124,11 @@ std::vector<node_info> cluster::nodes() const {
     n.state = local_unfit_.empty() ? "ready" : "unfit";
     n.reason = local_unfit_;
     n.version = PP_VERSION;
+    n.resources = options_.resources;
     n.platform = code::this_platform().os + ", glibc " + code::this_platform().glibc;
     n.slots = local_->slots();
     n.free = n.slots - std::min(n.slots, counted.running);
+    if (double load = 0; getloadavg(&load, 1) == 1) n.load = load;
     n.in_flight = static_cast<unsigned>(scheduler_.in_flight(local_node_));
     n.jobs_done = local_done_;
     n.run_time = std::chrono::microseconds(local_run_us_);

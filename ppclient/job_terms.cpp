@@ -68,6 +68,7 @@ job_options merged(const job_options& how, const job_options& usual) {
   take(out.node, usual.node, unsaid.node);
   take(out.nodes, usual.nodes, unsaid.nodes);
   take(out.isolation, usual.isolation, unsaid.isolation);
+  take(out.resources, usual.resources, unsaid.resources);
   take(out.environment, usual.environment, unsaid.environment);
   take(out.output, usual.output, unsaid.output);
   return out;
@@ -83,6 +84,7 @@ wire::terms for_node(const job_options& how) {
   out.at_most_once = how.at_most_once;
   out.drops_output = how.output == output::drop;
   out.label = how.label;
+  out.resources = checked_resources("job_options.resources", how.resources);
   for (const auto& [name, value] : how.environment) out.environment.push_back(name + "=" + value);
   return out;
 }
@@ -97,7 +99,7 @@ std::shared_ptr<job_terms> put_together(const job_options& all, const wire::term
   if (sent != wire::terms{}) wire::encode_terms(sent, out->encoded);
   out->label = all.label;
   out->group = all.group;
-  out->where = {all.node, all.nodes, all.isolation};
+  out->where = {all.node, all.nodes, all.isolation, sent.resources};
   out->attempts = all.attempts;
   out->priority = all.priority;
   out->at_most_once = all.at_most_once;
@@ -124,7 +126,20 @@ void check(const job_options& how) {
     wrong("nodes", "patterns as a shell has them, which '" + bad + "' is not");
   if (how.isolation > isolation::sandbox) wrong("isolation", "none, basic, landlock or sandbox");
   if (how.output > output::drop) wrong("output", "usual, echo, keep or drop");
+  checked_resources("job_options.resources", how.resources);
   check_environment(how.environment);
+}
+
+std::vector<wire::resource> checked_resources(const std::string& name, const std::map<std::string, unsigned>& all) {
+  std::vector<wire::resource> out;
+  if (all.size() > wire::max_resources) throw error(errc::bad_option, name + " must be at most 64 resources");
+  for (const auto& [resource, count] : all) {
+    if (!wire::is_resource_name(resource))
+      throw error(errc::bad_option, name + "['" + resource + "'] must be named by 1 to 32 of a-z 0-9 _ . -");
+    if (count < 1 || count > 65535) throw error(errc::bad_option, name + "['" + resource + "'] must be 1 to 65535");
+    out.push_back({resource, static_cast<std::uint16_t>(count)});
+  }
+  return out;
 }
 
 std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual) {
@@ -140,6 +155,7 @@ std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_op
   using wire::place_use;
   if (place.use != place_use::one_each)
     all.at_most_once = all.idempotent = false;  // its place says how often it may run
+  if (place.use != place_use::one_each) all.resources.clear();
   all.idempotent = false;
   if (place.use == place_use::inside) {
     all.node.clear(), all.nodes.clear();

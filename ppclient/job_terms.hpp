@@ -33,6 +33,8 @@ struct job_terms {
 
 /// Throws: pp::error(errc::bad_option) with the setting's name and what it must be.
 void check(const job_options& how);
+/// As it travels. Throws: pp::error(errc::bad_option) that begins with `name`, for what is none.
+std::vector<wire::resource> checked_resources(const std::string& name, const std::map<std::string, unsigned>& all);
 /// What `how` leaves at its default is taken from `usual`. Null if nothing is said at all. Throws as check().
 std::shared_ptr<const job_terms> make_terms(const job_options& how, const job_options& usual);
 /// The same for a job that has to do with one particular worker; never null.

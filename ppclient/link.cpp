@@ -254,6 +254,7 @@ void link::on_message(const net::message& m) {
     case wire::message_type::unsupported: on_unsupported(m); return;
     case wire::message_type::lent: on_lent(m); return;
     case wire::message_type::check_in: on_check_in(m); return;
+    case wire::message_type::resources: on_resources(m); return;
     default: break;
   }
   bytes answer;
@@ -265,6 +266,7 @@ void link::on_welcome(const net::message& m) {
   const auto w = wire::decode_welcome(m.view);
   if (!w || is_welcome_) throw error(errc::bad_message, "malformed or second WELCOME");
   welcome_ = *w;
+  resources.clear();
   is_welcome_ = true;
   state_ = link_state::ready;
   reason_.clear();

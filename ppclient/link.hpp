@@ -22,6 +22,7 @@
 #include "ppclient/sources.hpp"
 #include "wire/login.hpp"
 #include "wire/message.hpp"
+#include "wire/terms.hpp"
 
 namespace pp::ppclient {
 
@@ -73,6 +74,8 @@ class link_owner {
   virtual void on_link_lent(link& from, unsigned workers) = 0;
   /// The worker that this client has there under that name is gone.
   virtual void on_link_lease_over(link& from, std::uint64_t name, const std::string& why) = 0;
+  /// The node has told what jobs may ask for there: link::resources.
+  virtual void on_link_resources(link& from) = 0;
   virtual void on_link_batch_end() = 0;
   /// The node lacks what this client cannot send.
   virtual void on_link_lacks(link& from, std::uint32_t image) = 0;
@@ -154,6 +157,7 @@ class link final : private net::channel::handler {
   std::uint64_t jobs_done = 0, jobs_rescheduled = 0, run_us = 0;
   std::string unfit_reason;
   bool is_same_host = false;
+  std::vector<wire::resource> resources;  ///< since it is ready
 
   std::uint64_t code_bytes_sent() const { return code_bytes_sent_; }
   std::uint64_t bytes_sent() const { return bytes_sent_before_ + (channel_ ? channel_->bytes_sent() : 0); }
@@ -181,6 +185,7 @@ class link final : private net::channel::handler {
   void on_have(const net::message& m);
   void on_unsupported(const net::message& m);
   void on_lent(const net::message& m);
+  void on_resources(const net::message& m);
   void on_check_in(const net::message& m);
   void on_functions(const net::message& m);
   void answer_drain(const std::string& problem);

@@ -12,21 +12,38 @@
 namespace pp::ppclient {
 
 /// What two nodes are compared by: below its slots the share of them that is taken; beyond, what waits by what the node gets
-/// done, so that a fast node's queue is longer. An idle slot comes before every queue.
+/// done, so that a fast node's queue is longer. An idle slot comes before every queue. Of both, a node of twice the weight
+/// counts as one with half as much; of two that have nothing it comes first.
 struct node_load {
-  static constexpr std::uint32_t usual_speed = 16;
+  static constexpr std::uint32_t usual_speed = 16, usual_weight = 16;
   std::uint32_t in_flight = 0, slots = 1;
-  std::uint32_t speed = usual_speed;  ///< of a slot, in sixteenths of the usual
+  std::uint32_t speed = usual_speed;    ///< of a slot, in sixteenths of the usual
+  std::uint32_t weight = usual_weight;  ///< likewise
 
   bool has_idle() const { return in_flight < slots; }
   // As cross products: exact, and no division.
   std::strong_ordering operator<=>(const node_load& other) const {
+    if (weight != other.weight) return weighed(other);
     if (speed == other.speed || has_idle() || other.has_idle())
       return std::uint64_t{in_flight} * other.slots <=> std::uint64_t{other.in_flight} * slots;
     const std::uint64_t here = in_flight - slots, there = other.in_flight - other.slots;
     return here * other.slots * other.speed <=> there * slots * speed;
   }
+
+ private:
+  std::strong_ordering weighed(const node_load& other) const;
 };
+
+inline std::strong_ordering node_load::weighed(const node_load& other) const {
+  if (has_idle() != other.has_idle()) return has_idle() ? std::strong_ordering::less : std::strong_ordering::greater;
+  if (!has_idle()) {
+    const std::uint64_t here = in_flight - slots, there = other.in_flight - other.slots;
+    return here * other.slots * other.speed * other.weight <=> there * slots * speed * weight;
+  }
+  const auto order =
+      std::uint64_t{in_flight} * other.slots * other.weight <=> std::uint64_t{other.in_flight} * slots * weight;
+  return order != 0 ? order : other.weight <=> weight;
+}
 
 class node_heap {
  public:

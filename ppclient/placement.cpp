@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "worker/resources.hpp"
+
 namespace pp::ppclient {
 namespace {
 
@@ -32,12 +34,6 @@ std::string host_of(const std::string& address) {
   return host;
 }
 
-bool matches(const std::string& pattern, const node_identity& node) {
-  return matches(pattern, node.name) || std::any_of(node.addresses.begin(), node.addresses.end(), [&](const auto& a) {
-           return matches(pattern, a) || matches(pattern, host_of(a));
-         });
-}
-
 // One that excludes wins over all that admit; without one that admits, all are admitted that are not excluded.
 bool matches_list(const std::string& patterns, const node_identity& node) {
   bool is_wanted = false, has_wanted = false;
@@ -59,8 +55,15 @@ bool is_named(const std::string& wanted, const node_identity& node) {
 
 }  // namespace
 
+bool matches(const std::string& pattern, const node_identity& node) {
+  return matches(pattern, node.name) || std::any_of(node.addresses.begin(), node.addresses.end(), [&](const auto& a) {
+           return matches(pattern, a) || matches(pattern, host_of(a));
+         });
+}
+
 bool admits(const placement& asked, const node_identity& node) {
-  if (node.isolation < asked.isolation) return false;
+  if (node.isolation < asked.isolation || !worker::resource_stock(node.resources).declares(asked.resources))
+    return false;
   if (!asked.node.empty() && !is_named(asked.node, node)) return false;
   return asked.patterns.empty() || matches_list(asked.patterns, node);
 }
@@ -90,6 +93,7 @@ std::string placement::text() const {
   if (!node.empty()) add("job_options.node '" + node + "'");
   if (!patterns.empty()) add("job_options.nodes '" + patterns + "'");
   if (isolation != pp::isolation::none) add(std::string("job_options.isolation ") + text_of(isolation));
+  if (!resources.empty()) add("job_options.resources " + worker::text_of(resources));
   return out;
 }
 

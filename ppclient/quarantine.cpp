@@ -56,6 +56,15 @@ bool quarantine::on_time(node_index node, time_point when) {
   return e.is == state::quarantined && when >= e.until && put(e, state::on_trial);
 }
 
+void quarantine::inherit(node_index heir, node_index from) {
+  if (heir == from || from >= nodes_.size()) return;
+  entry known = at(from);
+  put(at(from), state::good);
+  nodes_[from] = {};
+  put(at(heir), known.is);
+  nodes_[heir] = known;
+}
+
 std::string quarantine::reason(node_index node, time_point when) const {
   if (state_of(node) == state::good) return {};
   const entry& e = nodes_[node];

@@ -30,6 +30,9 @@ class quarantine {
   /// Its term may be over.
   bool on_time(node_index node, time_point at);
 
+  /// The node was lost and is back as `heir`, which nothing is known of yet: all that was known goes over to it.
+  void inherit(node_index heir, node_index from);
+
   state state_of(node_index node) const { return node < nodes_.size() ? nodes_[node].is : state::good; }
   /// Of a node that is not good: in words, why and for how long.
   std::string reason(node_index node, time_point at) const;

@@ -71,6 +71,7 @@ scheduler::constraint_index scheduler::add_constraint() {
 void scheduler::set_fulfils(node_index node, constraint_index index) {
   constraint& c = constraints_[index];
   if (c.fulfilled.size() <= node) c.fulfilled.resize(node + 1);
+  if (c.fulfilled[node]) return;
   c.fulfilled[node] = true;
   c.nodes.push_back(node);
 }
@@ -227,6 +228,7 @@ void scheduler::place(job_slot id, node_index to, std::uint16_t attempt) {
   j.node = to;
   j.attempt = attempt;
   j.had_to_wait = nodes_[to].load() >= nodes_[to].slots;
+  if (const auto* const needs = needs_of(j)) nodes_[to].stock.take(*needs);
   push_back(nodes_[to].jobs, id);
   ++nodes_[to].in_flight;
   ++in_flight_;
@@ -238,6 +240,7 @@ void scheduler::leave_node(job_slot id) {
   job_entry& j = jobs_[id];
   if (j.is_inside) return leave_inside(id);
   node_entry& n = nodes_[j.node];
+  if (const auto* const needs = needs_of(j)) n.stock.give_back(*needs);
   remove(n.jobs, id);
   --n.in_flight;
   --in_flight_;

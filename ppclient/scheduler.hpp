@@ -13,6 +13,7 @@
 //   - such a job is also started a second time, once, where a slot idles when nothing is queued and its caller says it is late;
 //   - what waits at a node beyond its slots goes by how fast the node is; an idle slot comes before every queue;
 //   - a node in quarantine takes only what no other node could take, one on trial also one job at a time;
+//   - jobs that need resources are not sent beyond what their node declares, and hold up no others;
 //   - a worker that is checked out is no slot; jobs for it go to its node alone, in their order, and need no credit;
 //   - when nothing is queued and a node idles while another holds more than it can run at once, some of those are recalled.
 // Pure: no clock, no sockets; jobs are named by the slot of their record. A job's step costs the logarithm of the nodes at most;
@@ -28,6 +29,7 @@
 #include <vector>
 
 #include "ppclient/node_heap.hpp"
+#include "worker/resources.hpp"
 
 namespace pp::ppclient {
 
@@ -88,6 +90,10 @@ class scheduler {
   /// Something that jobs ask of nodes. Nodes do not fulfil it until they are said to.
   constraint_index add_constraint();
   void set_fulfils(node_index node, constraint_index constraint);
+  /// Jobs with this constraint hold so much of their node's resources while they are there.
+  void set_needs(constraint_index constraint, const std::vector<wire::resource>& needs);
+  /// What the node declares. Once, before it fulfils a constraint that needs some.
+  void set_resources(node_index node, const std::vector<wire::resource>& declared);
 
   // --- nodes
   /// A node that can take jobs as soon as it grants credit. Indexes are never used again.
@@ -96,6 +102,8 @@ class scheduler {
   void set_slots(node_index node, unsigned slots);
   /// In sixteenths of the usual (node_load::usual_speed). Requires: > 0.
   void set_speed(node_index node, unsigned sixteenths);
+  /// The same for what its user wishes it to have.
+  void set_weight(node_index node, unsigned sixteenths);
   void set_standing(node_index node, standing what);
   /// It takes nothing new any more and will be lost soon: no reason to wait for it.
   void on_node_leaving(node_index node);
@@ -150,9 +158,9 @@ class scheduler {
   bool has_copyable() const { return copyable_ > 0; }
   /// True if one of them could run at another place too, should it be late: nothing is queued, slots idle.
   bool may_copy() const { return queued_ == 0 && idle_ > 0 && copyable_ > 0; }
-  /// Starts again, elsewhere, those that `is_late` says so of and that may run twice: the oldest of each node, never those
-  /// that wait there, each job once. Appends at most `limit` actions.
-  void copy_late(const std::function<bool(job_slot)>& is_late, std::vector<action>& out, std::size_t limit);
+  /// Starts again, elsewhere, those that are late by `lateness` (0 = not) and may run twice, the latest first: of the oldest
+  /// of each node, never those that wait there, each job once. Appends at most `limit` actions.
+  void copy_late(const std::function<std::uint64_t(job_slot)>& lateness, std::vector<action>& out, std::size_t limit);
 
   /// Assigns queued jobs to nodes, and recalls where that helps; appends at most `limit` actions. True if `limit` stopped it.
   bool decide(std::vector<action>& out, std::size_t limit);
@@ -236,12 +244,13 @@ class scheduler {
     std::uint32_t recalls = 0;
     std::uint32_t idle = 0;      ///< its share of idle_
     std::uint32_t place = none;  ///< in overfull_
-    std::uint32_t speed = node_load::usual_speed;
+    std::uint32_t speed = node_load::usual_speed, weight = node_load::usual_weight;
     bool alive = true, paused = false, leaving = false, silent = false;
     standing trust = standing::good;
+    worker::resource_stock stock;
     std::vector<image_index> unfit;
     std::uint32_t load() const { return in_flight + ghosts; }
-    node_load weighed() const { return {load(), slots, speed}; }
+    node_load weighed() const { return {load(), slots, speed, weight}; }
     bool is_trusted() const { return trust == standing::good || (trust == standing::on_trial && load() == 0); }
   };
   struct job_class {
@@ -258,12 +267,17 @@ class scheduler {
   struct constraint {
     std::vector<bool> fulfilled;    ///< by node
     std::vector<node_index> nodes;  ///< those that live
+    std::vector<wire::resource> needs;
   };
 
   bool may_take(const node_entry& n) const { return n.alive && !n.paused && !n.leaving && n.slots > 0; }
   bool has_room(const node_entry& n) const { return may_take(n) && n.load() < n.credit; }
   bool is_fit(node_index node, const job_kind& what) const;
   bool is_wanted(node_index node, const job_kind& what) const;
+  bool has_resources(node_index node, const job_kind& what) const {
+    return what.constraint == none || nodes_[node].stock.has(constraints_[what.constraint].needs);
+  }
+  const std::vector<wire::resource>* needs_of(const job_entry& j) const;
   bool has_other_node(const job_kind& what, node_index avoid) const;
   node_index least_loaded(const job_kind& what, node_index avoid) const;
   node_index best_after_crash(job_slot id, const job_kind& what) const;

@@ -1,5 +1,6 @@
 // The scheduler's decisions: which queued job goes where now, what is asked back, what runs twice.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.hpp"
 #include "ppclient/scheduler.hpp"
@@ -21,7 +22,8 @@ constexpr std::size_t most_passed_over = 64;
 scheduler::node_index scheduler::first_open(const job_kind& what, node_index but, bool only_idle) const {
   if (what.constraint != none && constraints_[what.constraint].nodes.size() <= few_nodes)
     return first_open_of(constraints_[what.constraint], what, but, only_idle);
-  return open_.first_of([&](node_index i) { return i != but && is_wanted(i, what); }, only_idle);
+  return open_.first_of([&](node_index i) { return i != but && is_wanted(i, what) && has_resources(i, what); },
+                        only_idle);
 }
 
 scheduler::node_index scheduler::first_open_of(const constraint& c, const job_kind& what, node_index but,
@@ -29,7 +31,9 @@ scheduler::node_index scheduler::first_open_of(const constraint& c, const job_ki
   node_index best = none;
   for (const auto i : c.nodes) {
     const node_entry& n = nodes_[i];
-    if (i == but || !has_room(n) || !is_wanted(i, what) || (only_idle && n.load() >= n.slots)) continue;
+    if (i == but || !has_room(n) || !is_wanted(i, what) || !has_resources(i, what) ||
+        (only_idle && n.load() >= n.slots))
+      continue;
     if (best == none || n.weighed() < nodes_[best].weighed()) best = i;
   }
   return best;
@@ -39,7 +43,7 @@ scheduler::node_index scheduler::first_open_of(const constraint& c, const job_ki
 scheduler::node_index scheduler::least_loaded(const job_kind& what, node_index avoid) const {
   const auto best = first_open(what, avoid, false);
   if (best != none || avoid == none) return best;
-  const bool can_take = has_room(nodes_[avoid]) && is_fit(avoid, what);
+  const bool can_take = has_room(nodes_[avoid]) && is_fit(avoid, what) && has_resources(avoid, what);
   return can_take && !has_other_node(what, avoid) ? avoid : none;
 }
 
@@ -49,7 +53,7 @@ scheduler::node_index scheduler::best_after_crash(job_slot id, const job_kind& w
   const auto is_new = [&](node_index i) {
     return std::find(crashed.begin(), crashed.end(), i) == crashed.end() && is_wanted(i, what);
   };
-  const auto best = open_.first_of(is_new);
+  const auto best = open_.first_of([&](node_index i) { return is_new(i) && has_resources(i, what); });
   if (best != none) return best;
   const bool may_wait =
       std::any_of(alive_.begin(), alive_.end(), [&](node_index i) { return may_take(nodes_[i]) && is_new(i); });
@@ -205,25 +209,50 @@ void scheduler::copy_to(job_slot id, node_index to, std::vector<action>& out) {
 }
 
 // The first ones of a node's list are those that run there.
-void scheduler::copy_late(const std::function<bool(job_slot)>& is_late, std::vector<action>& out, std::size_t limit) {
-  std::vector<job_slot> late;
+void scheduler::copy_late(const std::function<std::uint64_t(job_slot)>& lateness, std::vector<action>& out,
+                          std::size_t limit) {
+  std::vector<std::pair<std::uint64_t, job_slot>> late;
   for (const auto node : alive_) {
     auto id = nodes_[node].jobs.first;
     for (auto left = nodes_[node].slots; left > 0 && id != none; --left, id = jobs_[id].next) {
       // One whose worker died somewhere already has its rules for where it goes next.
-      if (jobs_[id].is_copyable() && !jobs_[id].has_crashed && is_late(id)) late.push_back(id);
+      const bool may_be_copied = jobs_[id].is_copyable() && !jobs_[id].has_crashed;
+      if (const auto by = may_be_copied ? lateness(id) : 0) late.emplace_back(by, id);
     }
   }
+  // Slots may be fewer than those that are late.
+  std::stable_sort(late.begin(), late.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   for (std::size_t i = 0; i < late.size() && i < limit && may_copy(); ++i) {
-    const auto to = first_open(classes_[jobs_[late[i]].kind].what, jobs_[late[i]].node, true);
-    if (to != none) copy_to(late[i], to, out);
+    const auto id = late[i].second;
+    const auto to = first_open(classes_[jobs_[id].kind].what, jobs_[id].node, true);
+    if (to != none) copy_to(id, to, out);
   }
+}
+
+// --- resources -------------------------------------------------------------------------------------------------------
+
+const std::vector<wire::resource>* scheduler::needs_of(const job_entry& j) const {
+  const auto index = classes_[j.kind].what.constraint;
+  return index == none || constraints_[index].needs.empty() ? nullptr : &constraints_[index].needs;
+}
+
+void scheduler::set_needs(constraint_index index, const std::vector<wire::resource>& needs) {
+  constraints_[index].needs = needs;
+}
+
+void scheduler::set_resources(node_index node, const std::vector<wire::resource>& declared) {
+  nodes_[node].stock = worker::resource_stock(declared);
 }
 
 // --- how good a node is ----------------------------------------------------------------------------------------------
 
 void scheduler::set_speed(node_index node, unsigned sixteenths) {
   nodes_[node].speed = sixteenths;
+  refresh(node);
+}
+
+void scheduler::set_weight(node_index node, unsigned sixteenths) {
+  nodes_[node].weight = sixteenths;
   refresh(node);
 }
 

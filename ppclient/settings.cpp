@@ -77,6 +77,7 @@ void check_options(const options& o) {
   if (o.suspect_after <= o.heartbeat) wrong("options.suspect_after must exceed options.heartbeat");
   if (o.dead_after <= o.heartbeat * 2) wrong("options.dead_after must exceed twice options.heartbeat");
   if (o.role < role::submit || o.role > role::admin) wrong("options.role must be submit, observe or admin");
+  ppclient::checked_resources("options.resources", o.resources);
   ppclient::check(o.job);
   if (!o.job.after.empty()) wrong("options.job.after must be empty: name what a job waits for when you submit it");
 }

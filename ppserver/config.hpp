@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "wire/terms.hpp"
 #include "worker/isolation.hpp"
 #include "worker/road.hpp"
 
@@ -46,6 +47,7 @@ struct config {
 
   // Jobs.
   unsigned workers = 1;
+  std::vector<wire::resource> resources;  ///< what jobs may ask for; names ascending
   unsigned recycle_after = 0;
   std::uint64_t memory = 0;  ///< bytes that a worker may use with all that its job started, 0 = no limit
   std::uint64_t output_limit = 1ULL << 20U;  ///< bytes kept of each stream of a job

@@ -19,6 +19,7 @@ struct raw_options {
   unsigned workers = 0;
   std::optional<std::uint64_t> memory;
   std::vector<std::string> shares;
+  std::vector<std::string> resources;
   std::uint64_t restart_s = 3600, warm_s = 60;
   std::uint64_t idle_s = 0, drain_s = 60, heartbeat_ms = 2000, dead_ms = 10000, spin_us = 100;
   std::string log_level = "info", log_format = "text", isolate = "basic";

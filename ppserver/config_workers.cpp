@@ -40,6 +40,32 @@ std::string check_share(const std::string& text) {
   return "'" + text + "' is no share: write the name of a key, =, and a weight from 1 to 1000, such as alice=3";
 }
 
+/// NAME=COUNT; the count is 0 if it is none.
+wire::resource read_resource(const std::string& text) {
+  const auto sign = text.rfind('=');
+  if (sign == std::string::npos) return {};
+  const auto number = text.substr(sign + 1);
+  const bool is_number = !number.empty() && number.size() < 6 && number.find_first_not_of("0123456789") == number.npos;
+  const auto count = is_number ? std::stoul(number) : 0;
+  return {text.substr(0, sign), static_cast<std::uint16_t>(count <= UINT16_MAX ? count : 0)};
+}
+
+std::string check_resource(const std::string& text) {
+  const auto read = read_resource(text);
+  if (wire::is_resource_name(read.name) && read.count > 0) return {};
+  return "'" + text +
+         "' is no resource: write a name of 1 to 32 of a-z 0-9 _ . -, =, and how many from 1 to 65535, such as gpu=2";
+}
+
+std::vector<wire::resource> resources_of(const std::vector<std::string>& texts) {
+  std::map<std::string, wire::resource> all;  // the last one of a name counts
+  for (const auto& text : texts) all[read_resource(text).name] = read_resource(text);
+  if (all.size() > wire::max_resources) throw CLI::ValidationError("--resource: at most 64 of them");
+  std::vector<wire::resource> out;
+  for (auto& [name, one] : all) out.push_back(one);
+  return out;
+}
+
 std::string check_output_limit(const std::string& bytes_in_all) {
   const bool is_number = !bytes_in_all.empty() && bytes_in_all.find_first_not_of("0123456789") == std::string::npos;
   if (is_number && bytes_in_all.size() < 9) {
@@ -114,6 +140,10 @@ void add_limit_options(CLI::App& app, raw_options& o) {
       ->allow_extra_args(false)
       ->check(check_share)
       ->type_name("KEY=N");
+  app.add_option("--resource", o.resources, "What this node has for jobs that ask for it: NAME=COUNT, such as gpu=2")
+      ->allow_extra_args(false)
+      ->check(check_resource)
+      ->type_name("NAME=N");
   app.add_option("--restart-limit", o.settings.restart_limit,
                  "A program whose workers die more often than this within --restart-window is refused")
       ->check(CLI::Range(1, 1000000))
@@ -172,6 +202,7 @@ void finish_worker_options(const raw_options& o, config& s) {
   s.restart_window = std::chrono::seconds(o.restart_s);
   s.keep_warm = std::chrono::seconds(o.warm_s);
   for (const auto& share : o.shares) s.key_weights.insert_or_assign(read_share(share).first, read_share(share).second);
+  s.resources = resources_of(o.resources);
   s.spin = std::chrono::microseconds(o.spin_us);
 }
 

@@ -29,6 +29,7 @@ discovery::selection choose_interfaces(const config& settings, const auth::loade
 
 worker::pool_options pool_options_of(const config& settings, const worker::launch_settings& launch) {
   worker::pool_options o;
+  o.resources = settings.resources;
   o.slots = settings.workers;
   o.recycle_after = settings.recycle_after;
   o.pass_environment = settings.pass_environment;

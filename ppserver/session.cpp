@@ -99,6 +99,7 @@ void session::send_welcome() {
   bytes payload;
   wire::encode_welcome(m, payload);
   channel_.send(message_type::welcome, 0, 0, payload);
+  send_resources();
   if (around_.jobs.lent() > 0) on_lent(around_.jobs.lent());
 }
 
@@ -178,6 +179,7 @@ void session::on_submit(const net::message& m) {
   job.attempt = m.head.attempt;
   if (head.terms_bytes > 0)
     job.terms = std::make_shared<const wire::terms>(checked(wire::decode_terms(wire::terms_of(head, m.view)), "terms"));
+  check_resources(job);
   if (!may_come(m, job)) refuse("more jobs than the credit that was granted");
   if (draining_) return give_back(m.head.job, m.head.attempt);
   job.payload =

@@ -115,6 +115,8 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   bool may_come(const net::message& m, const worker::pool_job& job);
   std::uint8_t credit_for(std::uint64_t job);
   void send_welcome();
+  void send_resources();
+  void check_resources(const worker::pool_job& job) const;
   void send_correction();
   void send_goodbye(errc why, const std::string& text);
   void follow_share(time_point t);

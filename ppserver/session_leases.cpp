@@ -1,9 +1,10 @@
-// What a session has to do with workers that are checked out: who has them, and jobs that are for one of them alone.
+// What a session has to do with workers that are checked out, and with resources: who has them, which jobs may have them.
 #include "ppserver/session.hpp"
 
 #include <algorithm>
 
 #include "wire/message.hpp"
+#include "worker/resources.hpp"
 
 namespace pp::ppserver {
 namespace {
@@ -24,6 +25,22 @@ bool session::may_come(const net::message& m, const worker::pool_job& job) {
 std::uint8_t session::credit_for(std::uint64_t job) {
   if (!in_place_.empty() && in_place_.erase(job) > 0) return wire::result_head::no_credit;
   return credit_.on_result(around_.jobs.mean_run_time(owner_));
+}
+
+void session::send_resources() {
+  const auto& declared = around_.settings.resources;
+  if (declared.empty()) return;
+  bytes payload;
+  wire::encode_declared(declared, payload);
+  channel_.send(wire::message_type::resources, 0, 0, payload);
+}
+
+/// A job that could never run would be queued here for ever.
+void session::check_resources(const worker::pool_job& job) const {
+  if (!job.terms || job.terms->resources.empty()) return;
+  if (!worker::resource_stock(around_.settings.resources).declares(job.terms->resources))
+    throw error(errc::bad_message, "a job that needs " + worker::text_of(job.terms->resources) +
+                                       ", which this node does not have (ppserver --resource)");
 }
 
 void session::on_check_in(const net::message& m) {

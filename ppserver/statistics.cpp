@@ -61,6 +61,13 @@ json images_json(const std::vector<worker::program_status>& programs) {
   return all;
 }
 
+json resources_json(const std::vector<worker::resource_stock::item>& all) {
+  json list = json::array();
+  for (const auto& r : all)
+    list.push_back({{"name", r.declared.name}, {"count", r.declared.count}, {"taken", r.taken}});
+  return list;
+}
+
 json processes_json(const std::vector<worker::worker_status>& workers) {
   json all = json::array();
   for (const auto& w : workers) {
@@ -113,6 +120,11 @@ void add_limits(std::string& out, const node_numbers& n) {
            static_cast<unsigned long long>(n.jobs.cancelled));
   add_line(out, "  places   jobs work in %s", n.job_root.c_str());
   add_line(out, "  cgroups  %s", n.cgroup.c_str());
+}
+
+void add_resources(std::string& out, const std::vector<worker::resource_stock::item>& all) {
+  for (const auto& r : all)
+    add_line(out, "  resource %s: %u of %u taken", r.declared.name.c_str(), r.taken, r.declared.count);
 }
 
 void add_images(std::string& out, const std::vector<worker::program_status>& programs) {
@@ -169,6 +181,7 @@ std::string to_json(const node_numbers& n) {
                     {"limits", limits_json(n.limits)},
                     {"job_dir", n.job_root},
                     {"cgroup", n.cgroup},
+                    {"resources", resources_json(n.status.resources)},
                     {"images", images_json(n.status.programs)},
                     {"processes", processes_json(n.status.workers)},
                     {"isolation", isolation_json(n.isolation)},
@@ -196,6 +209,7 @@ std::string to_table(const node_numbers& n) {
            static_cast<unsigned long long>(n.clients_total), static_cast<unsigned long long>(n.refused));
   add_line(out, "  isolated %s: %s", std::string(name_of(n.isolation.level)).c_str(), n.isolation.text.c_str());
   add_limits(out, n);
+  add_resources(out, n.status.resources);
   add_images(out, n.status.programs);
   add_processes(out, n.status.workers);
   if (n.sessions.empty()) return out;

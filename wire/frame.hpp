@@ -44,6 +44,7 @@ enum class message_type : std::uint8_t {
   have = 26,
   fetch_from = 27,
   fetch = 28,
+  resources = 29,
   offer = 32,
   functions_query = 33,
   functions = 34,

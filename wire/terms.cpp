@@ -1,11 +1,14 @@
 #include "wire/terms.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.hpp"
 
 namespace pp::wire {
 namespace {
 
-constexpr std::uint8_t flag_at_most_once = 1, flag_drops_output = 2;
+constexpr std::uint8_t flag_at_most_once = 1, flag_drops_output = 2, flag_added = 4;
 constexpr unsigned use_shift = 6;
 constexpr int usual_priority = 128;
 
@@ -22,7 +25,93 @@ bool read_environment(byte_view from, std::vector<std::string>& to) {
   return true;
 }
 
+bool has_added(const terms& m) { return m.initialiser != 0 || !m.resources.empty(); }
+
+void add_term(term_tag tag, byte_view value, bytes& to) {
+  writer out(to);
+  out.u8(static_cast<std::uint8_t>(tag));
+  out.u16(static_cast<std::uint16_t>(value.size()));
+  out.raw(value);
+}
+
+void add_terms(const terms& m, bytes& to) {
+  bytes value;
+  if (m.initialiser != 0) {
+    writer(value).u64(m.initialiser);
+    add_term(term_tag::initialiser, value, to);
+    value.clear();
+  }
+  if (m.resources.empty()) return;
+  write_resources(m.resources, value);
+  add_term(term_tag::resources, value, to);
+}
+
+bool read_initialiser(byte_view from, terms& to) {
+  reader in(from);
+  to.initialiser = in.u64();
+  return in.finished() && to.initialiser != 0;
+}
+
+/// False also for a tag that is not known: what it asks for would not be done.
+bool read_added(reader& in, terms& to) {
+  for (unsigned last = 0; !in.finished();) {
+    const unsigned tag = in.u8();
+    const auto value = in.take(in.u16());
+    if (!in.ok() || tag <= std::exchange(last, tag)) return false;
+    const auto what = static_cast<term_tag>(tag);
+    const bool is_good = what == term_tag::initialiser ? read_initialiser(value, to)
+                         : what == term_tag::resources ? !value.empty() && read_resources(value, to.resources)
+                                                       : false;
+    if (!is_good) return false;
+  }
+  return has_added(to);
+}
+
 }  // namespace
+
+bool is_resource_name(std::string_view name) {
+  return !name.empty() && name.size() <= max_resource_name && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+  });
+}
+
+bool read_resources(byte_view from, std::vector<resource>& to) {
+  reader in(from);
+  while (!in.finished()) {
+    resource one;
+    one.count = in.u16();
+    one.name = in.text();
+    const bool is_ascending = to.empty() || to.back().name < one.name;
+    if (!in.ok() || one.count == 0 || !is_ascending || !is_resource_name(one.name) || to.size() == max_resources)
+      return false;
+    to.push_back(std::move(one));
+  }
+  return true;
+}
+
+void write_resources(const std::vector<resource>& from, bytes& to) {
+  writer out(to);
+  for (const auto& one : from) {
+    out.u16(one.count);
+    out.text(one.name);
+  }
+}
+
+void encode_declared(const std::vector<resource>& from, bytes& to) {
+  bytes all;
+  write_resources(from, all);
+  writer out(to);
+  out.u16(static_cast<std::uint16_t>(all.size()));
+  out.raw(all);
+}
+
+result<std::vector<resource>> decode_declared(byte_view from) {
+  reader in(from);
+  const auto all = in.take(in.u16());
+  std::vector<resource> out;
+  if (!in.finished() || all.empty() || !read_resources(all, out)) return malformed();
+  return out;
+}
 
 void encode_terms(const terms& m, bytes& to) {
   PP_ASSERT(m.label.size() <= max_label);
@@ -39,11 +128,12 @@ void encode_terms(const terms& m, bytes& to) {
   out.u64(m.max_result);
   out.u8(static_cast<std::uint8_t>(m.priority + usual_priority));
   out.u8(static_cast<std::uint8_t>((m.at_most_once ? flag_at_most_once : 0) | (m.drops_output ? flag_drops_output : 0) |
-                                   static_cast<unsigned>(m.use) << use_shift));
+                                   (has_added(m) ? flag_added : 0) | static_cast<unsigned>(m.use) << use_shift));
   out.text(m.label);
   out.u16(static_cast<std::uint16_t>(environment.size()));
   out.raw(environment);
   if (m.use != place_use::none) out.u64(m.place);
+  if (has_added(m)) add_terms(m, to);
 }
 
 result<terms> decode_terms(byte_view from) {
@@ -63,7 +153,9 @@ result<terms> decode_terms(byte_view from) {
   m.label = in.text();
   const bool good = read_environment(in.take(in.u16()), m.environment);
   if (m.use != place_use::none) m.place = in.u64();
-  if (!good || !in.finished() || flags > (flag_at_most_once | flag_drops_output) || m.label.size() > max_label)
+  const bool is_added = (flags & flag_added) == 0 || read_added(in, m);
+  if (!good || !is_added || !in.finished() || flags > (flag_at_most_once | flag_drops_output | flag_added) ||
+      m.label.size() > max_label)
     return malformed();
   return m;
 }

@@ -120,6 +120,7 @@ job_ref dispatch::on_submit(owner_id owner, group_id group, const new_job& what)
   job.owner = owner;
   job.use = what.use;
   job.of_place = what.place;
+  job.needs = what.needs;
   const bool has_place = queue_in_place(j, group);
   auto& o = owners_[index];
   job.older = o.newest;

@@ -3,8 +3,9 @@
 // Promises: at most `slots` worker processes; every job leaves exactly once, by on_result() or by one action; at most
 // claim_slots sequences of a pipe are outstanding; an owner with queued jobs and no worker waits for one job of
 // another owner at most, plus the start of a worker (and a time slice of 50 ms when there are more owners than
-// slots). Jobs taken back or not begun when a worker died keep their place at the front of the queue. A job's time
-// runs from the moment it is the oldest in its worker's pipe. Events only take notes; settle() decides, once per batch
+// slots). Jobs that need resources run as many at once as there are of these, and hold up no others. Jobs taken back or
+// not begun when a worker died keep their place at the front of the queue. A job's time runs from the moment it is the
+// oldest in its worker's pipe. Events only take notes; settle() decides, once per batch
 // of events. Pure: no I/O, no clock; claim words are asked through `claims`. Must not know: processes, bytes, clients.
 #pragma once
 
@@ -14,6 +15,7 @@
 
 #include "worker/dispatch_tables.hpp"
 #include "worker/leases.hpp"
+#include "worker/resources.hpp"
 
 namespace pp::worker {
 
@@ -77,6 +79,7 @@ class dispatch {
     duration timeout{};  ///< of one run, 0 = none
     wire::place_use use = wire::place_use::none;
     std::uint64_t place = 0;
+    const std::vector<wire::resource>* needs = nullptr;  ///< must outlive the job here
   };
   /// The job that runs on a worker as far as is known here: the oldest in its pipe.
   struct running_job {
@@ -112,6 +115,9 @@ class dispatch {
   job_ref on_result(worker_id worker, std::uint64_t sequence, duration run_time, time_point now);
   void on_worker_exited(worker_id worker, const ending& how, time_point now);
   void set_slots(unsigned slots) { limits_.slots = slots; }
+  /// What jobs may need; before the first job.
+  void set_resources(const std::vector<wire::resource>& declared) { stock_ = resource_stock(declared); }
+  const resource_stock& stock() const { return stock_; }
   /// From now on everything that has not begun goes back.
   void drain() { draining_ = true; }
 
@@ -201,6 +207,8 @@ class dispatch {
   void note_sent(worker_id w, job_ref j);
   void note_taken_back(job_ref j);
   bool may_run(const worker_record& w, const job_record& j) const;
+  bool has_resources(const job_record& j) const { return j.needs == nullptr || stock_.has(*j.needs); }
+  bool is_short_of_resources(const stream_record& s) const;
   bool has_done_round(const worker_record& w, const job_record& j) const;
   bool has_stuck_round(group_id g) const;
   void open_lease(worker_id w, job_ref j);
@@ -262,6 +270,7 @@ class dispatch {
   table<group_record> groups_;
   table<worker_record> workers_;
   lease_table leases_;
+  resource_stock stock_;
   std::vector<action> actions_;
   std::size_t total_jobs_ = 0;
   std::size_t long_jobs_ = 0;   ///< of those in pipes

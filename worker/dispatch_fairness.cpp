@@ -46,6 +46,7 @@ dispatch::candidate dispatch::neediest() {
     if (!may_start(groups_[g])) continue;
     for (const auto s : groups_[g].streams) {
       if (streams_[s].queued == 0 && streams_[s].live == 0) continue;
+      if (is_short_of_resources(streams_[s])) continue;
       if (!best || comes_before(s, best.stream, nothing)) best.stream = s;
     }
   }

@@ -38,11 +38,13 @@ std::uint32_t dispatch::special_stream_of(std::uint32_t owner, group_id group) {
 bool dispatch::queue_in_place(job_ref j, group_id group) {
   auto& job = jobs_[j];
   const auto owner = index_of(job.owner);
-  if (job.use == place_use::opens || job.use == place_use::one_each) {
+  const bool is_inside = job.use == place_use::inside;
+  if (is_inside) job.needs = nullptr;
+  if (job.use == place_use::opens || job.use == place_use::one_each || job.needs != nullptr) {
     job.stream = special_stream_of(owner, group);
     return true;
   }
-  const auto* const l = job.use == place_use::inside ? leases_.find(job.owner, job.of_place) : nullptr;
+  const auto* const l = is_inside ? leases_.find(job.owner, job.of_place) : nullptr;
   const bool is_there = l != nullptr && groups_[l->group].base == group;
   job.stream = stream_of(owner, is_there ? l->group : group);
   if (job.use == place_use::none) return true;
@@ -54,6 +56,7 @@ bool dispatch::queue_in_place(job_ref j, group_id group) {
 void dispatch::note_sent(worker_id w, job_ref j) {
   auto& me = workers_[w];
   const auto& job = jobs_[j];
+  if (job.needs != nullptr) stock_.take(*job.needs);
   if (job.use == place_use::opens) me.opens = true;
   if (job.use != place_use::one_each) return;
   if (me.rounds.size() >= most_rounds) me.rounds.erase(me.rounds.begin());
@@ -71,7 +74,7 @@ bool dispatch::has_done_round(const worker_record& w, const job_record& j) const
 }
 
 bool dispatch::may_run(const worker_record& w, const job_record& j) const {
-  return j.use != place_use::one_each || !has_done_round(w, j);
+  return has_resources(j) && (j.use != place_use::one_each || !has_done_round(w, j));
 }
 
 /// The first job of the stream that this worker may run, busy or not.
@@ -82,13 +85,22 @@ job_ref dispatch::first_for(const worker_record& w, const stream_record& s) cons
   return j;
 }
 
+/// True if what is queued there waits for resources, all of it: no worker would help.
+bool dispatch::is_short_of_resources(const stream_record& s) const {
+  if (!s.is_special || s.queued == 0) return false;
+  for (auto j = s.first; j != nothing; j = jobs_[j].next) {
+    if (has_resources(jobs_[j])) return false;
+  }
+  return true;
+}
+
 /// True if a job that goes one to each worker has been to all that there are.
 bool dispatch::has_stuck_round(group_id g) const {
   const auto& group = groups_[g];
   if (!group.is_used || group.queued == 0 || group.starting > 0 || group.reserved > 0) return false;
   if (!group.unfit_reason.empty()) return false;
   return std::any_of(group.streams.begin(), group.streams.end(), [&](std::uint32_t s) {
-    if (!streams_[s].is_special || streams_[s].queued == 0) return false;
+    if (!streams_[s].is_special || streams_[s].queued == 0 || is_short_of_resources(streams_[s])) return false;
     for (worker_id w = 0; w < workers_.size(); ++w) {
       if (workers_[w].takes_jobs() && workers_[w].group == g && first_for(workers_[w], streams_[s]) != nothing)
         return false;

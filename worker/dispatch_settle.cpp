@@ -273,7 +273,7 @@ bool dispatch::may_take(const worker_record& w, job_ref j, std::uint32_t depth) 
   if (w.live >= depth || w.room() == 0 || w.opens) return false;
   if (limits_.recycle_after != 0 && !w.is_lent && w.done + w.live >= limits_.recycle_after) return false;
   if (w.live == 0) return true;
-  if (jobs_[j].use == wire::place_use::opens)
+  if (jobs_[j].use == wire::place_use::opens || jobs_[j].needs != nullptr)
     return false;  // not bound to a busy worker: the first that is idle has it
   const auto window = w.live_long > 0 || is_long(s) ? 2U : std::min(w.window, s.window);
   return w.live < std::min(window, limits_.max_window) && w.live_bytes + jobs_[j].size <= most_pipe_bytes;
@@ -324,7 +324,9 @@ void dispatch::share_with_idle() {
     if (!me.takes_jobs() || me.live > 0) continue;
     const auto& g = groups_[me.group];
     const bool may_run_more = limits_.recycle_after == 0 || me.done < limits_.recycle_after;
-    if (g.queued == 0 && g.live > 1 && g.unfit_reason.empty() && may_run_more) share_with(w);
+    // What is queued may wait for resources, or for other workers than this.
+    const bool has_nothing = g.queued == 0 || choose_stream(w) == nothing;
+    if (has_nothing && g.live > 1 && g.unfit_reason.empty() && may_run_more) share_with(w);
   }
 }
 

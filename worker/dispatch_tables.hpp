@@ -55,9 +55,10 @@ struct job_record {
   bool at_most_once = false;
   place where = place::free;
   wire::place_use use = wire::place_use::none;
-  std::uint64_t of_place = 0;  ///< its owner's name for it, see use
-  std::uint8_t wish = 0;       ///< 1 + the action that ends it, should its worker only pretend that it is done
-  bool is_long = true;         ///< so short jobs are not piled up behind it
+  const std::vector<wire::resource>* needs = nullptr;  ///< null for most
+  std::uint64_t of_place = 0;                          ///< its owner's name for it, see use
+  std::uint8_t wish = 0;  ///< 1 + the action that ends it, should its worker only pretend that it is done
+  bool is_long = true;    ///< so short jobs are not piled up behind it
 };
 
 struct stream_record {
@@ -69,7 +70,7 @@ struct stream_record {
   std::uint64_t turn = 0;
   running_mean run_time;
   bool is_special =
-      false;  ///< of jobs that open check-outs or go one to each worker: not every worker may have the first
+      false;  ///< of jobs that open check-outs, go one to each worker or need resources: the first may not be next
   std::uint32_t window = 2;  ///< how many of its jobs may be ahead in a worker's pipe; follows run_time
 };
 

@@ -53,6 +53,7 @@ void dispatch::take_out_of_pipe(worker_id w, std::uint64_t sequence) {
   --groups_[me.group].live;
   me.at(sequence) = nothing;
   if (job.use == wire::place_use::opens) me.opens = false;
+  if (job.needs != nullptr) stock_.give_back(*job.needs);
 }
 
 bool dispatch::take_back(worker_id w, std::uint64_t sequence) {
@@ -100,7 +101,7 @@ job_ref dispatch::on_result(worker_id w, std::uint64_t sequence, duration run_ti
   auto& s = streams_[jobs_[j].stream];
   // What opens a check-out does nothing, and what runs in one says nothing about how long other jobs take.
   if (jobs_[j].use != wire::place_use::opens) note_run_time(s, run_time);
-  if (!me.is_lent && !s.is_special) owners_[s.owner].run_time.add(run_time);
+  if (!me.is_lent && (!s.is_special || jobs_[j].needs != nullptr)) owners_[s.owner].run_time.add(run_time);
   if (is_long(s)) me.window = 2;
   groups_[me.group].ever_ran = true;
   groups_[me.group].start_failures = 0;

@@ -42,6 +42,7 @@ pool::impl::impl(net::executor ex, const pool_options& o)
       look(ex),
       next_watch(ex),
       loop(net::poll_list::of(ex)) {
+  decide.set_resources(o.resources);
   tasks.spawn("pool", look_after());
 }
 
@@ -278,6 +279,7 @@ void pool::submit(owner_id owner, const program& what, pool_job job) {
     what_of.timeout = std::chrono::milliseconds(job.terms->timeout_ms);
     what_of.use = job.terms->use;
     what_of.place = job.terms->place;
+    if (!job.terms->resources.empty()) what_of.needs = &job.terms->resources;
   }
   const auto j = impl_->decide.on_submit(owner, group, what_of);
   if (impl_->payloads.size() <= j) {

@@ -68,6 +68,7 @@ class pool_owner {
 
 struct pool_options {
   unsigned slots = 1;
+  std::vector<wire::resource> resources = {};       ///< what jobs may ask for; names ascending
   unsigned recycle_after = 0;                       ///< jobs per worker process, 0 = no limit
   unsigned max_window = 256;                        ///< jobs in one worker's pipe when they are very short
   duration start_limit = std::chrono::seconds(30);  ///< a worker not READY by then is killed, the image unfit

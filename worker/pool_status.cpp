@@ -45,6 +45,7 @@ program_status pool::impl::status_of_program(group_id g, time_point at) const {
 pool_status pool::status() const {
   const auto at = now();
   pool_status all;
+  all.resources = impl_->decide.stock().items();
   for (group_id g = 0; g < impl_->programs.size(); ++g) {
     if (impl_->programs[g].what) all.programs.push_back(impl_->status_of_program(g, at));
   }

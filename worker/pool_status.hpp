@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "code/manifest.hpp"
+#include "worker/resources.hpp"
 
 namespace pp::worker {
 
@@ -31,6 +32,7 @@ struct program_status {
 struct pool_status {
   std::vector<program_status> programs;
   std::vector<worker_status> workers;
+  std::vector<resource_stock::item> resources;
 };
 
 }  // namespace pp::worker

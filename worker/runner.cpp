@@ -130,6 +130,9 @@ runner::outcome runner::execute(const result<wire::submit>& job, const pipe_mess
 
 runner::outcome runner::execute_submit(const result<wire::submit>& job, byte_view payload, unsigned attempt) {
   if (!job) return {number(errc::bad_message), failure_in_words("", "pp: the job's message makes no sense"), {}};
+  if (terms_.initialiser != 0) {
+    if (auto failed = initialise()) return std::move(*failed);
+  }
   const job_scope scope(job->id, attempt, terms_);
   return call(*job, wire::arguments_of(*job, payload));
 }
@@ -146,6 +149,26 @@ void runner::prepare(const wire::submit& job, byte_view payload) {
   warm_blocks().keep_at_most(0);
   warm_blocks().keep_at_most(kept_for_payloads);
   ::malloc_trim(0);
+}
+
+/// Once in this process, and again if it threw. Outside of the job's scope: what it sets is there for all jobs.
+std::optional<runner::outcome> runner::initialise() {
+  if (std::find(initialised_.begin(), initialised_.end(), terms_.initialiser) != initialised_.end()) return {};
+  const void* const function = code_.address_of(terms_.initialiser);
+  if (function == nullptr) {
+    return outcome{number(errc::bad_message),
+                   failure_in_words("", "pp: the job names an initialiser that this program does not have"),
+                   {}};
+  }
+  try {
+    reinterpret_cast<void (*)()>(const_cast<void*>(function))();
+  } catch (...) {
+    auto how = outcome_of(std::current_exception());
+    how.why.what.insert(0, "options::worker_init threw: ");
+    return how;
+  }
+  initialised_.push_back(terms_.initialiser);
+  return {};
 }
 
 runner::outcome runner::call(const wire::submit& job, byte_view arguments) {

@@ -2,12 +2,15 @@
 //
 // Promises: every SUBMIT that was not taken back gets exactly one RESULT, written before the next job begins, whatever
 // the job throws; only its crash (or its own call of exit) leaves it without. A job is claimed right before it runs and
-// marked done right after its result was written. A child process that a job forked never answers in its place.
+// marked done right after its result was written. An initialiser that jobs name has run before the first of them. A
+// child process that a job forked never answers in its place.
 // Threads: one, the main thread, so that jobs may use what wants it. Must not know: nodes, clients, sockets.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.hpp"
 #include "code/location.hpp"
@@ -60,6 +63,7 @@ class runner {
   outcome execute(const result<wire::submit>& job, const pipe_message& message);
   outcome execute_submit(const result<wire::submit>& job, byte_view payload, unsigned attempt);
   void prepare(const wire::submit& job, byte_view payload);
+  std::optional<outcome> initialise();
   outcome call(const wire::submit& job, byte_view arguments);
   static outcome outcome_of(const std::exception_ptr& thrown);
   outcome call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments);
@@ -73,8 +77,9 @@ class runner {
   bool has_image_ = false;
   std::uint64_t next_sequence_ = 0;
   bool has_terms_ = false;
-  wire::terms terms_;      ///< of the running job; mostly none
-  detail::payload value_;  ///< of the running job; kept for its memory
+  wire::terms terms_;                        ///< of the running job; mostly none
+  std::vector<code::location> initialised_;  ///< initialisers that have run here
+  detail::payload value_;                    ///< of the running job; kept for its memory
 };
 
 }  // namespace pp::worker

@@ -26,66 +26,9 @@
 #include "pp/future.hpp"
 #include "pp/named_function.hpp"
 #include "pp/options.hpp"
+#include "pp/stats.hpp"
 
 namespace pp {
-
-/// One node as the client sees it. Local workers are the node "local".
-struct node_info {
-  std::string name;      ///< its --name, by default that of its host
-  std::string id;        ///< 32 hexadecimal digits; empty for "local"
-  std::string address;   ///< host:port, empty for "local"
-  std::string state;     ///< found, connecting, ready, suspect, draining, lost, refused, unfit,
-                         ///< quarantined
-  std::string reason;    ///< why it is not used, in words; empty if it is
-  std::string version;   ///< of its pp; empty until connected
-  std::string platform;  ///< "Linux 6.1.0 x86_64, glibc 2.36"; empty until connected
-  pp::isolation isolation = pp::isolation::none;  ///< how well it keeps jobs apart
-  unsigned slots = 0;                             ///< workers it runs at once
-  unsigned free = 0;                              ///< of these, without a job of anybody
-  unsigned in_flight = 0;                         ///< jobs of this client there now
-  std::uint64_t jobs_done = 0;                    ///< results of this client's jobs that came from it
-  std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit
-  std::chrono::microseconds run_time{0};          ///< how long those ran there, in all
-  std::uint64_t code_bytes_sent = 0;              ///< of this program; 0 when the node had it already
-  std::uint64_t bytes_sent = 0;                   ///< on the connections to it, before encryption
-  std::uint64_t bytes_received = 0;               ///< likewise
-  double speed = 1;  ///< of its workers with this client's jobs: 1 = as the mean of all nodes, 2 = in half the time
-};
-
-/// What a client did so far, in numbers that only grow, but for `queued` and `in_flight`.
-struct client_stats {
-  std::uint64_t submitted = 0;      ///< jobs in all; a chunk of a map is one
-  std::uint64_t done = 0;           ///< of these, with a value
-  std::uint64_t failed = 0;         ///< of these, with an error
-  std::uint64_t queued = 0;         ///< now with no node
-  std::uint64_t waiting = 0;        ///< of those queued: for their inputs, see client::submit
-  std::uint64_t in_flight = 0;      ///< now with a node
-  std::uint64_t rescheduled = 0;    ///< jobs sent again because a node was lost, drained or unfit
-  std::uint64_t retried = 0;        ///< jobs sent again because a worker died
-  std::uint64_t stale_results = 0;  ///< late results that were dropped
-  std::uint64_t copied = 0;         ///< idempotent jobs started a second time: their node was silent or they were late
-  std::uint64_t code_bytes_sent = 0;     ///< of programs, after compression
-  std::uint64_t from_journal = 0;        ///< results found in options::journal; not counted as submitted, nor as done
-  std::uint64_t journal_errors = 0;      ///< results that could not be kept in it
-  std::uint64_t callback_errors = 0;     ///< exceptions that callbacks threw
-  std::chrono::microseconds elapsed{0};  ///< since the client was made
-  std::vector<node_info> nodes;          ///< as client::nodes()
-};
-
-/// What looking for nodes did, for the moment when nothing is found.
-struct discovery_report {
-  bool enabled = false;                 ///< options::discovery
-  std::string key_id;                   ///< 16 hexadecimal digits; empty without a keyring
-  std::string keyring;                  ///< where the key came from
-  std::vector<std::string> interfaces;  ///< "lo (127.255.255.255)", …
-  std::uint16_t port = 0;               ///< UDP, options::discovery_port
-  std::uint64_t datagrams = 0;          ///< received in all
-  std::uint64_t other_key = 0;          ///< from nodes with another key
-  std::uint64_t rejected = 0;           ///< malformed, forged or replayed
-  std::vector<std::string> remarks;     ///< clock warnings, ports that could not be bound, …
-  /// All of it in lines for a person.
-  std::string text() const;
-};
 
 /// Where jobs are given in; see the top of this file. One for each program is usual, and enough.
 class client {
@@ -219,6 +162,29 @@ class client {
   template <class F, class Range>
   auto starmap(F&& f, Range&& range, const map_options& how = {}) {
     return detail::starmap(*core_, static_cast<const std::decay_t<F>&>(f), range, how);
+  }
+
+  /// map_unordered as try_map is map: with a pp::outcome<R> for each element, and no error that ends it.
+  template <class F, class Range, class Use>
+  void try_map_unordered(F&& f, Range&& range, Use&& use, const map_options& how = {}) {
+    detail::try_map_unordered(*core_, static_cast<const std::decay_t<F>&>(f), range, use, how);
+  }
+  /// The same of imap.
+  template <class F, class Range>
+  auto try_imap(F&& f, Range&& range, std::size_t most, const map_options& how = {}) {
+    return detail::try_imap<true>(*core_, static_cast<const std::decay_t<F>&>(f), std::forward<Range>(range), most,
+                                  how);
+  }
+  /// The same of imap_unordered.
+  template <class F, class Range>
+  auto try_imap_unordered(F&& f, Range&& range, std::size_t most, const map_options& how = {}) {
+    return detail::try_imap<false>(*core_, static_cast<const std::decay_t<F>&>(f), std::forward<Range>(range), most,
+                                   how);
+  }
+  /// The same of starmap.
+  template <class F, class Range>
+  auto try_starmap(F&& f, Range&& range, const map_options& how = {}) {
+    return detail::try_starmap(*core_, static_cast<const std::decay_t<F>&>(f), range, how);
   }
 
   /// op(op(init, first), second)… as a T, the type of `init`. `op(T, T)` must be associative; it need not be commutative,

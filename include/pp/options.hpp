@@ -84,6 +84,10 @@ struct job_options {
   std::string nodes = {};
   /// Only on nodes that keep jobs apart at least so well.
   pp::isolation isolation = pp::isolation::none;
+  /// What it needs of a node's resources while it runs: {{"gpu", 1}}. It goes only to nodes that declare so much (ppserver
+  /// --resource), which run at once no more such jobs than they have of it, whoever submitted them. Names of 1 to 32 of
+  /// a-z 0-9 _ . -, numbers 1..65535. For check-outs it is not looked at.
+  std::map<std::string, unsigned> resources = {};
   /// Variables that the job sees beside its worker's; gone when it has ended. Names that begin with PP_ or LD_ are
   /// refused. 60 KiB at most in all.
   std::map<std::string, std::string> environment = {};
@@ -100,8 +104,18 @@ struct options {
   pp::local_workers local = pp::local_workers::automatic();
 
   /// Nodes to use besides those found, as "host", "host:port" or "[v6]:port"; the default port is 60000. Names are
-  /// resolved again at each new connection. $PP_NODES (comma list) is added.
+  /// resolved again at each new connection. Entries with * or ? are patterns instead: if there are any, then of the nodes
+  /// found only those are used whose name, id or address matches one ("lab-*", "10.0.*.*"). $PP_NODES (comma list) is added.
   std::vector<std::string> nodes;
+
+  /// Patterns (* ? [] as in a shell) of names, ids and addresses of nodes that are never used, found or named. One that is
+  /// known by its name only is asked for it first, and sent nothing.
+  std::vector<std::string> exclude;
+
+  /// How many jobs nodes get, relative to what their slots and speed would give them: {{"big*", 2.0}}. By patterns as in
+  /// `exclude`; the weights of all that match a node are multiplied. It orders what nodes have in their queues: free slots
+  /// of any node are filled first. Range 0.1..100.
+  std::map<std::string, double> weights;
 
   /// Look for nodes by UDP broadcast. Off: `nodes` and local workers only. $PP_DISCOVERY=off.
   bool discovery = true;
@@ -169,6 +183,13 @@ struct options {
   /// Programs of 1 MiB and more are sent to one node, and nodes of the same key that are near it fetch them there. Off:
   /// this client sends them to every node itself.
   bool peer_transfer = true;
+
+  /// Run once in each worker process before its first job of this client, in that job's time: a function or captureless
+  /// lambda. What it throws fails that job with errc::job_threw, in whose text it is named; the next job tries again.
+  void (*worker_init)() = nullptr;
+
+  /// What this machine's own workers have for job_options::resources.
+  std::map<std::string, unsigned> resources;
 
   /// What this client asks nodes to be allowed to do.
   pp::role role = pp::role::submit;

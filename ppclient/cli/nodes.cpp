@@ -20,11 +20,19 @@ const char* text_of(pp::isolation level) {
 }
 
 nlohmann::ordered_json as_json(const pp::node_info& n) {
-  return {{"name", n.name},         {"node_id", n.id},
-          {"address", n.address},   {"slots", n.slots},
-          {"free", n.free},         {"version", n.version},
-          {"platform", n.platform}, {"state", n.state},
-          {"reason", n.reason},     {"isolation", text_of(n.isolation)}};
+  return {{"name", n.name},          {"node_id", n.id},
+          {"address", n.address},    {"slots", n.slots},
+          {"free", n.free},          {"version", n.version},
+          {"platform", n.platform},  {"state", n.state},
+          {"reason", n.reason},      {"isolation", text_of(n.isolation)},
+          {"resources", n.resources}};
+}
+
+/// ", gpu=1"
+std::string resources_of(const pp::node_info& n) {
+  std::string out;
+  for (const auto& [name, count] : n.resources) out += ", " + name + "=" + std::to_string(count);
+  return out;
 }
 
 void print_json(const std::vector<pp::node_info>& nodes) {
@@ -45,7 +53,7 @@ void print_table(const std::vector<pp::node_info>& nodes) {
   for (const auto& n : nodes) {
     std::printf("%-*s  %-*s  %5u  %4u  %-8s  %-9s  %-10s  %s\n", w1, printable(n.name).c_str(), w2, n.address.c_str(),
                 n.slots, n.free, printable(n.version).c_str(), text_of(n.isolation), n.state.c_str(),
-                printable(n.reason.empty() ? n.platform : n.reason).c_str());
+                printable(n.reason.empty() ? n.platform + resources_of(n) : n.reason).c_str());
   }
 }
 
@@ -64,8 +72,9 @@ int run(const common_options& common, const output_options& out) {
 void add_nodes(CLI::App& app, common_options& common, action& chosen) {
   auto* command = app.add_subcommand("nodes", "Who is there: every node that answers, its workers and its platform");
   auto out = std::make_shared<output_options>();
-  command->add_flag("--json", out->json,
-                    "Print a JSON array (name node_id address slots free version platform state reason isolation)");
+  command->add_flag(
+      "--json", out->json,
+      "Print a JSON array (name node_id address slots free version platform state reason isolation resources)");
   command->callback([&common, &chosen, out] { chosen = [&common, out] { return run(common, *out); }; });
 }
 

@@ -165,6 +165,11 @@ void tell_fetch(const wire::fetch& m, fields& f) { f("number", m.number)("conten
 void tell_offer(const wire::offer& m, fields& f) {
   f("image", m.image)("decoder", m.decoder)("function", m.function)("json", as_bytes(m.functions));
 }
+void tell_resources(const std::vector<wire::resource>& m, fields& f) {
+  bytes all;
+  wire::write_resources(m, all);
+  f("length", all.size())("declared", all);
+}
 void tell_unsupported(const wire::unsupported& m, fields& f) { f("type", m.type); }
 
 /// Texts each ended by a 0 byte, as one hexadecimal string.
@@ -179,12 +184,18 @@ std::string ended_texts(const std::vector<std::string>& texts) {
 
 void tell_terms(const wire::terms& t, fields& f) {
   f("timeout_ms", t.timeout_ms)("cpu_ms", t.cpu_ms)("memory", t.memory)("max_result", t.max_result);
-  f("priority", t.priority + 128)("term_flags",
-                                  (t.at_most_once ? 1 : 0) + (t.drops_output ? 2 : 0) + 64 * static_cast<int>(t.use));
+  const bool is_added = t.initialiser != 0 || !t.resources.empty();
+  f("priority", t.priority + 128)("term_flags", (t.at_most_once ? 1 : 0) + (t.drops_output ? 2 : 0) +
+                                                    (is_added ? 4 : 0) + 64 * static_cast<int>(t.use));
   f("label", t.label);
   const auto environment = ended_texts(t.environment);
   f("env_length", environment.size() / 2)("environment", environment);
   if (t.use != wire::place_use::none) f("place", t.place);
+  if (t.initialiser != 0) f("initialiser_tag", 1)("initialiser_length", 8)("initialiser", t.initialiser);
+  if (t.resources.empty()) return;
+  bytes needed;
+  wire::write_resources(t.resources, needed);
+  f("resources_tag", 2)("resources_length", needed.size())("resources", needed);
 }
 
 void tell_failure(const wire::failure& why, fields& f) {
@@ -299,6 +310,7 @@ const std::map<std::string, codec>& codecs() {
       {"HAVE", plain(wire::decode_have, wire::encode_have, tell_have)},
       {"FETCH_FROM", plain(wire::decode_fetch_from, wire::encode_fetch_from, tell_fetch_from)},
       {"FETCH", plain(wire::decode_fetch, wire::encode_fetch, tell_fetch)},
+      {"RESOURCES", plain(wire::decode_declared, wire::encode_declared, tell_resources)},
       {"OFFER", plain(wire::decode_offer, wire::encode_offer, tell_offer)},
       {"FUNCTIONS_QUERY", nothing},
       {"FUNCTIONS", stats},

@@ -75,6 +75,7 @@ TEST(ProtocolDocument, MessageNumbersAreThoseOfTheCode) {
       {"HAVE", message_type::have},
       {"FETCH_FROM", message_type::fetch_from},
       {"FETCH", message_type::fetch},
+      {"RESOURCES", message_type::resources},
       {"OFFER", message_type::offer},
       {"FUNCTIONS_QUERY", message_type::functions_query},
       {"FUNCTIONS", message_type::functions},

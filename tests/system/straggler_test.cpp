@@ -127,6 +127,27 @@ TEST(Quarantine, ANodeWhoseWorkersDieIsLeftOutWithAReason) {
   EXPECT_THROW(pinned.get(), pp::job_error);
 }
 
+TEST(Quarantine, OutlivesALostConnection) {
+  const cluster c;
+  const auto bad = start_bad_node(c);
+  pp::client client(c.impatient_options());
+  ASSERT_TRUE(has_nodes(client, 1));
+  const auto good = c.start_node("node-good", 2);
+  ASSERT_TRUE(has_nodes(client, 2));
+  const auto state = [&] { return find_node(client, "node-bad").state; };
+  ASSERT_TRUE(wait_until([&] {
+    std::vector<pp::future<int>> jobs;
+    for (int i = 0; i < 8; ++i) jobs.push_back(client.submit(die_on_bad_node));
+    for (auto& job : jobs) job.get();
+    return state() == "quarantined";
+  }));
+  bad->stop();
+  ASSERT_TRUE(wait_until([&] { return state() == "lost"; }));
+  bad->resume();
+  ASSERT_TRUE(wait_until([&] { return state() == "ready" || state() == "quarantined"; }));
+  EXPECT_EQ(state(), "quarantined");
+}
+
 TEST(Quarantine, JobsThatDieEverywhereAreBlamedOnNobody) {
   const cluster c;
   const auto a = c.start_node("node-a"), b = c.start_node("node-b");

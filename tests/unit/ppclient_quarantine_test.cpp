@@ -89,6 +89,30 @@ TEST(Quarantine, WhatItStillHadDoesNotEndIt) {
   EXPECT_TRUE(q.on_time(0, start + 60s)) << "late blame does not lengthen it";
 }
 
+TEST(Quarantine, OutlivesTheConnection) {
+  quarantine q;
+  confine(q, 1);
+  q.inherit(4, 1);
+  EXPECT_EQ(q.state_of(4), state::quarantined);
+  EXPECT_EQ(q.state_of(1), state::good) << "nothing has that number any more";
+  EXPECT_TRUE(q.any());
+  EXPECT_TRUE(q.on_time(4, start + quarantine::term)) << "its term goes on";
+  EXPECT_EQ(q.state_of(4), state::on_trial);
+  q.on_success(4);
+  EXPECT_FALSE(q.any());
+}
+
+TEST(Quarantine, BlameBeforeAReconnectCounts) {
+  quarantine q;
+  q.on_blame(0, start);
+  q.on_blame(0, start);
+  q.inherit(1, 0);
+  q.inherit(9, 7);
+  EXPECT_TRUE(q.on_blame(1, start));
+  EXPECT_EQ(q.state_of(1), state::quarantined);
+  EXPECT_EQ(q.state_of(9), state::good);
+}
+
 TEST(Quarantine, SaysWhyAndForHowLong) {
   quarantine q;
   EXPECT_EQ(q.reason(0, start), "");

@@ -63,6 +63,16 @@ class Config : public testing::Test {
   std::vector<std::pair<std::string, std::string>> saved_;
 };
 
+TEST_F(Config, ResourcesAreNamesWithCounts) {
+  const std::vector<wire::resource> expected = {{"fpga.a", 1}, {"gpu", 4}};
+  EXPECT_EQ(accepted({"--resource", "gpu=2", "--resource=fpga.a=1", "--resource", "gpu=4"}).settings.resources,
+            expected);
+  const auto file = write_config("resource = [\"gpu=4\", \"fpga.a=1\"]\n");
+  EXPECT_EQ(accepted({"-c", file.string()}).settings.resources, expected);
+  for (const char* wrong : {"gpu", "GPU=1", "=1", "gpu=0", "gpu=65536", "gpu=two"})
+    EXPECT_EQ(refused({"--resource", wrong}).status, exit_usage) << wrong;
+}
+
 TEST_F(Config, TakesALevelOfIsolationAndRefusesUnknownOnes) {
   EXPECT_EQ(accepted({}).settings.isolate, worker::isolation_level::basic);
   EXPECT_EQ(accepted({"--isolate", "none"}).settings.isolate, worker::isolation_level::none);

@@ -17,6 +17,8 @@ terms everything() {
   t.environment = {"A=1", "EMPTY=", "PATH=/bin=/usr/bin"};
   t.use = place_use::opens;
   t.place = 0x0123456789ABCDEF;
+  t.initialiser = 0x0001000000001234;
+  t.resources = {{"gpu", 1}, {"licence.cad", 65535}};
   return t;
 }
 
@@ -34,7 +36,9 @@ TEST(Terms, ComeBackAsTheyWere) {
 TEST(Terms, OfAJobWithoutAnyAreTheUsual) { EXPECT_EQ(decode_terms({}).value(), terms{}); }
 
 TEST(Terms, EveryShorterTextIsRefused) {
-  const auto whole = encoded(everything());
+  auto t = everything();
+  t.initialiser = 0;  // of two added terms the first alone would do
+  const auto whole = encoded(t);
   for (std::size_t size = 1; size < whole.size(); ++size)
     EXPECT_FALSE(decode_terms(byte_view(whole).first(size))) << size;
 }
@@ -47,7 +51,7 @@ TEST(Terms, WhatFollowsThemIsRefused) {
 
 TEST(Terms, UnknownFlagsAreRefused) {
   auto flagged = encoded({});
-  flagged[25] = 4;
+  flagged[25] = 8;
   EXPECT_FALSE(decode_terms(flagged));
 }
 
@@ -56,6 +60,43 @@ TEST(Terms, VariablesNeedANameAndAValue) {
     terms t;
     t.environment = {wrong};
     EXPECT_FALSE(decode_terms(encoded(t))) << wrong;
+  }
+}
+
+TEST(Terms, AddedOnesAreKnownAscendingAndNotEmpty) {
+  const auto plain = encoded({});
+  const auto with = [&](const bytes& added) {
+    auto all = plain;
+    all[25] = 4;
+    all.insert(all.end(), added.begin(), added.end());
+    return decode_terms(all).has_value();
+  };
+  const bytes initialiser = {1, 0, 8, 0, 1, 0, 0, 0, 0, 0, 9}, resources = {2, 0, 5, 0, 1, 0, 1, 'g'};
+  const auto both = [](bytes first, const bytes& second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+  };
+  EXPECT_TRUE(with(initialiser));
+  EXPECT_TRUE(with(resources));
+  EXPECT_TRUE(with(both(initialiser, resources)));
+  EXPECT_FALSE(with({}));
+  EXPECT_FALSE(with(both(resources, initialiser)));
+  EXPECT_FALSE(with(both(initialiser, initialiser)));
+  EXPECT_FALSE(with({0, 0, 0}));
+  EXPECT_FALSE(with({1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(with({39, 0, 1, 0}));
+}
+
+TEST(Terms, ResourcesHaveNamesInOrderAndCounts) {
+  for (const std::vector<resource>& wrong : {std::vector<resource>{{"gpu", 0}},
+                                             {{"", 1}},
+                                             {{"GPU", 1}},
+                                             {{"b", 1}, {"a", 1}},
+                                             {{"a", 1}, {"a", 1}},
+                                             {{std::string(33, 'x'), 1}}}) {
+    terms t;
+    t.resources = wrong;
+    EXPECT_FALSE(decode_terms(encoded(t)));
   }
 }
 

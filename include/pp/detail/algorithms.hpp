@@ -3,6 +3,7 @@
 // Must not know: how chunks are cut, nodes.
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -90,50 +91,67 @@ void for_each(client_core& core, const F& function, Range& range, const map_opti
 /// What put_exception wrote, as the error of one item.
 error take_exception(byte_source& from, std::uint64_t item, const job_handle& job);
 
-template <class F, class Range>
+/// Gives `sink(std::uint64_t number, outcome<R>)` what became of each element.
+template <class F, class Range, class Sink>
 class outcome_job final : public chunk_source<F, Range, each_outcome> {
   using result = typename mapping<F, Range>::result;
 
  public:
-  using chunk_source<F, Range, each_outcome>::chunk_source;
+  outcome_job(const F& function, Range& range, Sink& sink)
+      : chunk_source<F, Range, each_outcome>(function, range), sink_(sink) {}
 
   void unpack(const chunk_result& chunk) override {
     byte_source from(chunk.data, chunk.size);
-    with_our_errors([&] {
-      for (std::uint64_t i = 0; i < chunk.count; ++i) take(from, chunk.first + i, *chunk.job);
-    });
+    for (std::uint64_t i = 0; i < chunk.count; ++i) {
+      std::optional<outcome<result>> one;
+      with_our_errors([&] { take(from, chunk.first + i, *chunk.job, one); });
+      sink_(chunk.first + i, std::move(*one));
+    }
     from.finish();
   }
-  bool take_failure(std::uint64_t, std::uint64_t count, const error& why) override {
-    for (; count > 0; --count) outcomes_.emplace_back(why);
+  bool take_failure(std::uint64_t first, std::uint64_t count, const error& why) override {
+    for (; count > 0; --count) sink_(first++, outcome<result>(why));
     return true;
   }
-  std::vector<outcome<result>> take_all() { return std::move(outcomes_); }
 
  private:
-  void take(byte_source& from, std::uint64_t item, const job_handle& job) {
+  static void take(byte_source& from, std::uint64_t item, const job_handle& job, std::optional<outcome<result>>& to) {
     slot<bool> is_good;
     fill_part(from, is_good);
     if (!is_good.value()) {
-      outcomes_.emplace_back(take_exception(from, item, job));
+      to.emplace(take_exception(from, item, job));
     } else if constexpr (std::is_void_v<result>) {
-      outcomes_.emplace_back();
+      to.emplace();
     } else {
       slot<result> value;
       fill_part(from, value);
-      outcomes_.emplace_back(std::move(value.value()));
+      to.emplace(std::move(value.value()));
     }
   }
 
-  std::vector<outcome<result>> outcomes_;
+  Sink& sink_;
 };
 
 template <class F, class Range>
 auto try_map(client_core& core, const F& function, Range& range, const map_options& options) {
   if constexpr (mapping<F, Range>::good) {
-    outcome_job<F, Range> job(function, range);
+    std::vector<outcome<typename mapping<F, Range>::result>> all;
+    auto sink = [&all](std::uint64_t, auto&& one) { all.push_back(std::move(one)); };
+    outcome_job<F, Range, decltype(sink)> job(function, range, sink);
     run_map(core, job.code(), job, options);
-    return job.take_all();
+    return all;
+  }
+}
+
+template <class F, class Range, class Use>
+void try_map_unordered(client_core& core, const F& function, Range& range, Use& use, const map_options& options) {
+  using what = mapping<F, Range>;
+  if constexpr (what::good) {
+    static_assert(std::is_invocable_v<Use&, std::uint64_t, outcome<typename what::result>>,
+                  "pp: the third argument of try_map_unordered must be something to call with (std::uint64_t number, "
+                  "pp::outcome<R> what): the number of the element in the range, and what became of it");
+    outcome_job<F, Range, Use> job(function, range, use);
+    run_map(core, job.code(), job, options, {.is_ordered = false});
   }
 }
 

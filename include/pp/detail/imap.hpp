@@ -15,7 +15,7 @@
 namespace pp::detail {
 
 /// A range of the caller's is used where it is, a temporary is kept.
-template <class F, class Range, class Value>
+template <class F, class Range, class Value, template <class, class, class> class Items>
 class lazy_job {
  public:
   lazy_job(client_core& core, const F& function, Range&& range, const map_options& options, const map_shape& shape)
@@ -49,14 +49,14 @@ class lazy_job {
   Range range_;
   std::deque<Value> ready_;
   keeper keep_;
-  numbered_job<F, std::remove_reference_t<Range>, keeper> items_;
+  Items<F, std::remove_reference_t<Range>, keeper> items_;
   map_run run_;
 };
 
 /// An input range; movable. Reading it blocks until there is a result, and throws what client::map throws.
-template <class F, class Range, class Value>
+template <class F, class Range, class Value, template <class, class, class> class Items = numbered_job>
 class [[nodiscard]] lazy_results {
-  using job = lazy_job<F, Range, Value>;
+  using job = lazy_job<F, Range, Value, Items>;
 
  public:
   class iterator {
@@ -93,12 +93,26 @@ auto imap(client_core& core, const F& function, Range&& range, std::size_t most,
     static_assert(!std::is_void_v<result>, "pp: this function returns nothing to hand out: use for_each");
     if constexpr (!std::is_void_v<result>) {
       using value = std::conditional_t<IsOrdered, result, std::pair<std::uint64_t, result>>;
-      using job = lazy_job<F, Range, value>;
+      using job = lazy_job<F, Range, value, numbered_job>;
       if (most == 0) throw error(errc::bad_option, "imap: at least 1 item must be allowed to be under way");
       const map_shape shape{.is_ordered = IsOrdered, .most_items = most};
       return lazy_results<F, Range, value>(
           std::make_unique<job>(core, function, std::forward<Range>(range), options, shape));
     }
+  }
+}
+
+template <bool IsOrdered, class F, class Range>
+auto try_imap(client_core& core, const F& function, Range&& range, std::size_t most, const map_options& options) {
+  using what = mapping<F, std::remove_reference_t<Range>>;
+  if constexpr (what::good) {
+    using one = outcome<typename what::result>;
+    using value = std::conditional_t<IsOrdered, one, std::pair<std::uint64_t, one>>;
+    using job = lazy_job<F, Range, value, outcome_job>;
+    if (most == 0) throw error(errc::bad_option, "try_imap: at least 1 item must be allowed to be under way");
+    const map_shape shape{.is_ordered = IsOrdered, .most_items = most};
+    return lazy_results<F, Range, value, outcome_job>(
+        std::make_unique<job>(core, function, std::forward<Range>(range), options, shape));
   }
 }
 

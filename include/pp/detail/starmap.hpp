@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "pp/detail/map.hpp"
+#include "pp/detail/algorithms.hpp"
 
 namespace pp::detail {
 
@@ -63,6 +63,16 @@ auto starmap(client_core& core, const F& function, Range& range, const map_optio
     using parameters = typename tuple_parts<element>::template parameters<F>;
     using one = spread<F, typename decayed_tuple<parameters>::type>;
     return map_values(core, one{function}, range, options);
+  }
+}
+
+template <class F, class Range>
+auto try_starmap(client_core& core, const F& function, Range& range, const map_options& options) {
+  if constexpr (starmap_check<F, Range>::good) {
+    using element = typename starmap_check<F, Range>::element;
+    using parameters = typename tuple_parts<element>::template parameters<F>;
+    using one = spread<F, typename decayed_tuple<parameters>::type>;
+    return try_map(core, one{function}, range, options);
   }
 }
 
