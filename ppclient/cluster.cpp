@@ -217,6 +217,7 @@ void cluster::on_link_credit(link& from, std::int32_t change) {
 void cluster::on_link_unfit(link& from, std::uint32_t image, const std::string& reason) {
   if (image >= images_seen_ || from.node == scheduler::none) return;
   scheduler_.on_unfit(from.node, image);
+  if (images_[image].is_told()) refused_told_.insert({from.node, image});
   contents_.on_unfit(from.node);
   on_contents_changed();
   from.unfit_reason = reason;

@@ -250,9 +250,10 @@ class cluster final : private link_owner, private local_owner {
   std::uint32_t images_seen_ = 0;
   std::uint64_t done_ = 0, failed_ = 0;
   std::optional<wire::offer> offered_;
-  std::map<std::uint32_t, std::set<std::string>> holders_;  ///< of told images: node ids
-  std::map<std::uint64_t, checkout> held_;                  ///< workers that are this client's, by name
-  std::vector<std::uint32_t> recalled_from_;                ///< nodes asked to give back in this round
+  std::map<std::uint32_t, std::set<std::string>> holders_;          ///< of told images: node ids
+  std::set<std::pair<std::uint32_t, std::uint32_t>> refused_told_;  ///< by node and told image
+  std::map<std::uint64_t, checkout> held_;                          ///< workers that are this client's, by name
+  std::vector<std::uint32_t> recalled_from_;                        ///< nodes asked to give back in this round
   std::atomic<unsigned> slots_{0};
   bool is_deciding_soon_ = false;
   bool is_closing_ = false;

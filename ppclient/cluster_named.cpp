@@ -22,12 +22,16 @@ bool cluster::query_functions(const std::string& node, std::function<void(std::s
 void cluster::note_holders(std::uint32_t image, const std::set<std::string>& nodes) {
   if (is_closing_ || !images_[image].is_told()) return;
   while (images_seen_ <= image) check_fits(images_seen_++);
-  if (std::exchange(holders_[image], nodes) == nodes) return;
+  const auto before = std::exchange(holders_[image], nodes);
   for (const auto& l : links_) {
     if (!l->is_ready()) continue;
-    scheduler_.forget_unfit(l->node);
-    for (std::uint32_t i = 0; i < images_seen_; ++i) check_fit(*l, i);
-    keep_told_from(l->node, to_hex(l->id().value_or(auth::node_id{})));
+    const auto id = to_hex(l->id().value_or(auth::node_id{}));
+    // One that refused or lacked it goes on doing so on this connection.
+    if (nodes.contains(id) && !before.contains(id) && !refused_told_.contains({l->node, image})) {
+      scheduler_.on_fit(l->node, image);
+    } else if (!nodes.contains(id)) {
+      scheduler_.on_unfit(l->node, image);
+    }
   }
   if (local_) keep_told_from(local_node_, "local");
 }
@@ -45,7 +49,7 @@ void cluster::on_link_lacks(link& from, std::uint32_t image) {
     const auto& record = *record_of(slot);
     if (record.image == image) from.cancel(record.id(), scheduler_.attempt(slot), wire::cancel_reason::recall);
   }
-  holders_[image].erase(to_hex(from.id().value_or(auth::node_id{})));
+  refused_told_.insert({from.node, image});
   scheduler_.on_unfit(from.node, image);
   decide_soon();
 }

@@ -118,6 +118,8 @@ class scheduler {
   void on_node_lost(node_index node, std::vector<job_slot>& unknown);
   /// The node cannot run this image: none is sent there any more. It answers for what it has.
   void on_unfit(node_index node, image_index image);
+  /// Takes that back for this one image.
+  void on_fit(node_index node, image_index image) { std::erase(nodes_[node].unfit, image); }
 
   // --- check-outs (scheduler_leases.cpp)
   using lease_index = std::uint32_t;
