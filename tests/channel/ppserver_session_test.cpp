@@ -35,7 +35,8 @@ class lab {
                 [] { return std::string("{\"name\":\"lab\"}"); },
                 [this](std::chrono::milliseconds limit) { drain_limits.push_back(limit); },
                 settings_.drain_timeout,
-                2} {
+                2,
+                &offers_} {
     test::stream_pair pair(context_, nullptr);
     auth::proved_client who;
     who.key_name = "alice";
@@ -142,6 +143,7 @@ class lab {
   std::unique_ptr<worker::pool> jobs_;
   code::store programs_;
   worker::fair_share shares_{2};
+  offers offers_;
   const surroundings around_;
   std::unique_ptr<session> session_;
   std::unique_ptr<net::channel> client_;
@@ -199,6 +201,8 @@ TEST(Session, EndsClientsThatSendNonsenseAndTellsThemWhy) {
       {"image 0 was never sent", message_type::chunk, bytes(22), 0},
       {"malformed CANCEL", message_type::cancel, bytes(2), 1},
       {"malformed PING", message_type::ping, bytes(7), 0},
+      {"malformed OFFER", message_type::offer, bytes(5), 0},
+      {"malformed OFFER", message_type::offer, bytes(30), 0},
       {"malformed GOODBYE", message_type::goodbye, bytes(1), 0}};
   for (const auto& [words, type, payload, about] : lies) {
     lab l;
@@ -227,6 +231,27 @@ TEST(Session, LetsAnObserverAskButNotSubmit) {
   l.await(message_type::stats);
   l.send_job(1, 0);
   EXPECT_NE(wire::decode_goodbye(l.await(message_type::goodbye).payload)->text.find("observes"), std::string::npos);
+}
+
+TEST(Session, ListsWhatItsClientOffersOnceTheProgramIsHere) {
+  lab l;
+  const std::string content = "a program";
+  auto list = [&, n = std::size_t{0}]() mutable {
+    l.send(message_type::functions_query);
+    return std::string(as_text(l.await(message_type::functions, ++n).payload));
+  };
+  l.send_image(1, content);
+  bytes payload;
+  wire::encode_offer({1, 16, 32, R"~([{"name":"f","signature":"int f()","help":""}])~"}, payload);
+  l.send(message_type::offer, payload);
+  l.await(message_type::need);
+  EXPECT_EQ(list(), "[]");
+  l.send_content(1, content);
+  EXPECT_NE(list().find(R"("decoder":"10","function":"20")"), std::string::npos);
+  payload.clear();
+  wire::encode_offer({1, 16, 32, "[]"}, payload);
+  l.send(message_type::offer, payload);
+  EXPECT_EQ(list(), "[]") << "taken back";
 }
 
 TEST(Session, AsksForAProgramAndGivesHeldJobsBackOnRecall) {
