@@ -48,6 +48,8 @@ enum class message_type : std::uint8_t {
   offer = 32,
   functions_query = 33,
   functions = 34,
+  value = 35,
+  release = 36,
 };
 
 inline constexpr std::size_t frame_header_size = 16;

@@ -38,6 +38,9 @@
 //                                         what can be called by name through that function; the last OFFER counts
 //   FUNCTIONS_QUERY  client → node        nothing
 //   FUNCTIONS    node → client            JSON text to the end: what clients with the same key offer
+//   VALUE        client → node            u32 index (from first_value) · u64 size · u8[32] SHA-256; a value that jobs share.
+//                                         It comes as a program does: NEED and CHUNK name the index, its module is 0
+//   RELEASE      client → node            u32 index; no job that is sent from here on names that value
 //
 // decode_x checks everything it reads and never throws. docs/protocol.md says the same; a test compares the two.
 // Must not know: sockets, keys, time, what a job's bytes mean.
@@ -50,6 +53,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "wire/content.hpp"
 #include "wire/frame.hpp"
 
 namespace pp::wire {
@@ -186,8 +190,6 @@ struct check_in {
   std::string why;
 };
 
-/// SHA-256 of what travels: a file of a program, for instance.
-using content_id = std::array<std::uint8_t, 32>;
 /// Shorter content always comes from the client: another login takes about as long as sending that much.
 inline constexpr std::uint64_t least_shared_bytes = 1ULL << 20U;
 
@@ -226,6 +228,22 @@ struct offer {
   bool operator==(const offer&) const = default;
 };
 
+/// Indexes of values begin here, those of images end here.
+inline constexpr std::uint32_t first_value = 1U << 31U;
+/// Values that one channel may have at a time, and the longest.
+inline constexpr std::size_t max_values = 10000;
+inline constexpr std::uint64_t max_value_bytes = 4ULL << 30U;
+struct value {
+  std::uint32_t index = first_value;
+  std::uint64_t size = 0;  ///< 1 to max_value_bytes
+  content_id content{};
+  bool operator==(const value&) const = default;
+};
+struct release {
+  std::uint32_t index = first_value;
+  bool operator==(const release&) const = default;
+};
+
 // encode_x appends the payload (without frame header) to `to`.
 void encode_welcome(const welcome& m, bytes& to);
 void encode_credit(const credit& m, bytes& to);
@@ -248,6 +266,8 @@ void encode_have(const have& m, bytes& to);
 void encode_fetch_from(const fetch_from& m, bytes& to);
 void encode_fetch(const fetch& m, bytes& to);
 void encode_offer(const offer& m, bytes& to);
+void encode_value(const value& m, bytes& to);
+void encode_release(const release& m, bytes& to);
 
 result<welcome> decode_welcome(byte_view from);
 result<credit> decode_credit(byte_view from);
@@ -270,6 +290,8 @@ result<have> decode_have(byte_view from);
 result<fetch_from> decode_fetch_from(byte_view from);
 result<fetch> decode_fetch(byte_view from);
 result<offer> decode_offer(byte_view from);
+result<value> decode_value(byte_view from);
+result<release> decode_release(byte_view from);
 
 /// Requires: `head` was decoded from `payload`.
 inline byte_view terms_of(const submit& head, byte_view payload) {

@@ -1,4 +1,4 @@
-// The messages that bring programs, and words about them.
+// The messages that bring programs and shared values, and words about them.
 #include <algorithm>
 
 #include "wire/message.hpp"
@@ -165,6 +165,33 @@ result<offer> decode_offer(byte_view from) {
   m.functions = as_text(in.rest());
   if (!in.ok() || m.functions.size() > offer::longest_text) return malformed();
   return m;
+}
+
+void encode_value(const value& m, bytes& to) {
+  writer out(to);
+  out.u32(m.index);
+  out.u64(m.size);
+  out.raw(m.content);
+}
+
+result<value> decode_value(byte_view from) {
+  reader in(from);
+  value m;
+  m.index = in.u32();
+  m.size = in.u64();
+  m.content = in.array<32>();
+  if (m.index < first_value || m.size == 0 || m.size > max_value_bytes) return malformed();
+  return whole(in, std::move(m));
+}
+
+void encode_release(const release& m, bytes& to) { writer(to).u32(m.index); }
+
+result<release> decode_release(byte_view from) {
+  reader in(from);
+  release m;
+  m.index = in.u32();
+  if (m.index < first_value) return malformed();
+  return whole(in, std::move(m));
 }
 
 }  // namespace pp::wire

@@ -1,6 +1,7 @@
 #include "wire/terms.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/check.hpp"
@@ -25,7 +26,7 @@ bool read_environment(byte_view from, std::vector<std::string>& to) {
   return true;
 }
 
-bool has_added(const terms& m) { return m.initialiser != 0 || !m.resources.empty(); }
+bool has_added(const terms& m) { return m.initialiser != 0 || !m.resources.empty() || !m.values.empty(); }
 
 void add_term(term_tag tag, byte_view value, bytes& to) {
   writer out(to);
@@ -41,15 +42,28 @@ void add_terms(const terms& m, bytes& to) {
     add_term(term_tag::initialiser, value, to);
     value.clear();
   }
-  if (m.resources.empty()) return;
-  write_resources(m.resources, value);
-  add_term(term_tag::resources, value, to);
+  if (!m.resources.empty()) {
+    write_resources(m.resources, value);
+    add_term(term_tag::resources, value, to);
+    value.clear();
+  }
+  if (m.values.empty()) return;
+  for (const auto& content : m.values) writer(value).raw(content);
+  add_term(term_tag::values, value, to);
 }
 
 bool read_initialiser(byte_view from, terms& to) {
   reader in(from);
   to.initialiser = in.u64();
   return in.finished() && to.initialiser != 0;
+}
+
+bool read_values(byte_view from, std::vector<content_id>& to) {
+  const auto count = from.size() / content_id().size();
+  if (count == 0 || count > max_values_of_job || count * content_id().size() != from.size()) return false;
+  reader in(from);
+  for (std::size_t i = 0; i < count; ++i) to.push_back(in.array<content_id().size()>());
+  return std::adjacent_find(to.begin(), to.end(), std::greater_equal<>()) == to.end();
 }
 
 /// False also for a tag that is not known: what it asks for would not be done.
@@ -61,6 +75,7 @@ bool read_added(reader& in, terms& to) {
     const auto what = static_cast<term_tag>(tag);
     const bool is_good = what == term_tag::initialiser ? read_initialiser(value, to)
                          : what == term_tag::resources ? !value.empty() && read_resources(value, to.resources)
+                         : what == term_tag::values    ? read_values(value, to.values)
                                                        : false;
     if (!is_good) return false;
   }

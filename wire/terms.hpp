@@ -23,6 +23,7 @@
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
+#include "wire/content.hpp"
 
 namespace pp::wire {
 
@@ -42,6 +43,7 @@ enum class place_use : std::uint8_t {
 enum class term_tag : std::uint8_t {
   initialiser = 1,  ///< u64
   resources = 2,    ///< u16 count · text name, one after the other, names ascending
+  values = 3,       ///< u8[32] SHA-256, one after the other, ascending
 };
 
 /// So many of what a node declares (ppserver --resource).
@@ -51,6 +53,7 @@ struct resource {
   auto operator<=>(const resource&) const = default;
 };
 inline constexpr std::size_t max_resource_name = 32, max_resources = 64;
+inline constexpr std::size_t max_values_of_job = 1000;
 /// 1 to 32 of a-z 0-9 _ . -
 bool is_resource_name(std::string_view name);
 
@@ -68,6 +71,7 @@ struct terms {
   std::uint64_t place = 0;
   std::uint64_t initialiser = 0;    ///< location of a function to be run once in the worker before the job, 0 = none
   std::vector<resource> resources;  ///< names ascending
+  std::vector<content_id> values;   ///< shared values that its arguments name; ascending, at most max_values_of_job
   bool operator==(const terms&) const = default;
 };
 

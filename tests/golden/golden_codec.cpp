@@ -165,6 +165,8 @@ void tell_fetch(const wire::fetch& m, fields& f) { f("number", m.number)("conten
 void tell_offer(const wire::offer& m, fields& f) {
   f("image", m.image)("decoder", m.decoder)("function", m.function)("json", as_bytes(m.functions));
 }
+void tell_value(const wire::value& m, fields& f) { f("index", m.index)("size", m.size)("content", m.content); }
+void tell_release(const wire::release& m, fields& f) { f("index", m.index); }
 void tell_resources(const std::vector<wire::resource>& m, fields& f) {
   bytes all;
   wire::write_resources(m, all);
@@ -184,7 +186,7 @@ std::string ended_texts(const std::vector<std::string>& texts) {
 
 void tell_terms(const wire::terms& t, fields& f) {
   f("timeout_ms", t.timeout_ms)("cpu_ms", t.cpu_ms)("memory", t.memory)("max_result", t.max_result);
-  const bool is_added = t.initialiser != 0 || !t.resources.empty();
+  const bool is_added = t.initialiser != 0 || !t.resources.empty() || !t.values.empty();
   f("priority", t.priority + 128)("term_flags", (t.at_most_once ? 1 : 0) + (t.drops_output ? 2 : 0) +
                                                     (is_added ? 4 : 0) + 64 * static_cast<int>(t.use));
   f("label", t.label);
@@ -192,10 +194,12 @@ void tell_terms(const wire::terms& t, fields& f) {
   f("env_length", environment.size() / 2)("environment", environment);
   if (t.use != wire::place_use::none) f("place", t.place);
   if (t.initialiser != 0) f("initialiser_tag", 1)("initialiser_length", 8)("initialiser", t.initialiser);
-  if (t.resources.empty()) return;
   bytes needed;
   wire::write_resources(t.resources, needed);
-  f("resources_tag", 2)("resources_length", needed.size())("resources", needed);
+  if (!needed.empty()) f("resources_tag", 2)("resources_length", needed.size())("resources", needed);
+  bytes values;
+  for (const auto& content : t.values) writer(values).raw(content);
+  if (!values.empty()) f("values_tag", 3)("values_length", values.size())("values", values);
 }
 
 void tell_failure(const wire::failure& why, fields& f) {
@@ -314,6 +318,8 @@ const std::map<std::string, codec>& codecs() {
       {"OFFER", plain(wire::decode_offer, wire::encode_offer, tell_offer)},
       {"FUNCTIONS_QUERY", nothing},
       {"FUNCTIONS", stats},
+      {"VALUE", plain(wire::decode_value, wire::encode_value, tell_value)},
+      {"RELEASE", plain(wire::decode_release, wire::encode_release, tell_release)},
       {"MANIFEST", manifest},
   };
   return all;

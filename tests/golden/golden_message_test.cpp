@@ -17,7 +17,8 @@ TEST(Golden, EveryMessageHasAFile) {
        {"FRAME", "CLIENT_HELLO", "SERVER_HELLO", "CLIENT_PROOF", "SERVER_PROOF", "AUTH_FAIL", "DATAGRAM", "WELCOME",
         "CREDIT", "IMAGE", "NEED", "CHUNK", "UNFIT", "SUBMIT", "RESULT", "CANCEL",
         "PING", "PONG", "GOODBYE", "UNSUPPORTED", "STATS_QUERY", "OFFER", "FUNCTIONS_QUERY", "FUNCTIONS",
-        "STATS", "READY", "MANIFEST", "HAVE", "FETCH_FROM", "FETCH", "RESOURCES"}) {
+        "STATS", "READY", "MANIFEST", "HAVE", "FETCH_FROM", "FETCH", "RESOURCES",
+        "VALUE", "RELEASE"}) {
     // clang-format on
     EXPECT_TRUE(seen.contains(message)) << message;
   }

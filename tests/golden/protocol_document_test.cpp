@@ -79,6 +79,8 @@ TEST(ProtocolDocument, MessageNumbersAreThoseOfTheCode) {
       {"OFFER", message_type::offer},
       {"FUNCTIONS_QUERY", message_type::functions_query},
       {"FUNCTIONS", message_type::functions},
+      {"VALUE", message_type::value},
+      {"RELEASE", message_type::release},
   };
   const auto& rows = document().with_heading("number");
   ASSERT_EQ(rows.size(), expected.size());

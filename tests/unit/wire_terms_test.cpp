@@ -79,6 +79,18 @@ TEST(Terms, AddedOnesAreKnownAscendingAndNotEmpty) {
   EXPECT_TRUE(with(initialiser));
   EXPECT_TRUE(with(resources));
   EXPECT_TRUE(with(both(initialiser, resources)));
+  bytes values = {3, 0, 64};
+  values.resize(3 + 64, 5);
+  EXPECT_FALSE(with(values)) << "the same twice";
+  values[3 + 32] = 6;
+  EXPECT_TRUE(with(values));
+  EXPECT_TRUE(with(both(resources, values)));
+  values[3 + 32] = 4;
+  EXPECT_FALSE(with(values)) << "not ascending";
+  values.pop_back();
+  values[2] = 63;
+  EXPECT_FALSE(with(values)) << "not a whole number of them";
+  EXPECT_FALSE(with({3, 0, 0}));
   EXPECT_FALSE(with({}));
   EXPECT_FALSE(with(both(resources, initialiser)));
   EXPECT_FALSE(with(both(initialiser, initialiser)));
