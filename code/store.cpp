@@ -71,7 +71,7 @@ void store_state::forget(const auth::digest& content) {
   count_stored();
 }
 
-std::shared_ptr<memory_content> store_state::in_memory(const auth::digest& content) const {
+shared_pointer store_state::in_memory(const auth::digest& content) const {
   const auto found = memory.find(content);
   return found == memory.end() ? nullptr : found->second.used.lock();
 }
@@ -84,7 +84,7 @@ bool store_state::is_protected(const auth::digest& content) const {
 std::uint64_t store_state::memory_bytes() const {
   std::uint64_t sum = 0;
   for (const auto& [content, slot] : memory) {
-    if (const auto there = slot.used.lock()) sum += there->size;
+    if (const auto there = slot.used.lock()) sum += there->size();
   }
   return sum;
 }
@@ -119,8 +119,9 @@ bool store_state::drop_memory() {
 
 void store_state::make_room(std::uint64_t size) {
   if (size > settings.limit_bytes) {
-    throw error(errc::unfit_node, "a file of the program has " + mebibytes(size) + ", the node keeps at most " +
-                                      mebibytes(settings.limit_bytes) + ": start it with a larger --cache-size");
+    throw error(errc::unfit_node, "a file of the program, or a shared value, has " + mebibytes(size) +
+                                      ", the node keeps at most " + mebibytes(settings.limit_bytes) +
+                                      ": start it with a larger --cache-size");
   }
   std::erase_if(fresh, [this](const auto& e) { return !is_protected(e.first); });
   count_stored();
@@ -128,7 +129,7 @@ void store_state::make_room(std::uint64_t size) {
     if (!evict_one() && !drop_memory()) {
       throw error(errc::overloaded,
                   "the node's store of " + mebibytes(settings.limit_bytes) +
-                      " is full of programs that arrive at this moment: start it with a larger --cache-size");
+                      " is full of what arrives or is shared at this moment: start it with a larger --cache-size");
     }
     count_stored();
   }
@@ -155,12 +156,26 @@ bool store::has(const auth::digest& content) const {
 descriptor store::read(const auth::digest& content) const {
   if (auto file = state_->disk.open(content)) return file;
   const auto memory = state_->in_memory(content);
-  return descriptor(memory ? ::fcntl(memory->fd.get(), F_DUPFD_CLOEXEC, 3) : -1);
+  return descriptor(memory ? ::fcntl(memory->fd(), F_DUPFD_CLOEXEC, 3) : -1);
 }
 
-std::unique_ptr<store::incoming> store::receive(const auth::digest& content, std::uint64_t size) {
+bool store::knows(const auth::digest& content) const { return state_->has(content); }
+
+std::unique_ptr<store::incoming> store::receive(const auth::digest& content, std::uint64_t size, place where) {
   state_->make_room(size);
-  return make_incoming(*state_, content, size);
+  return make_incoming(*state_, content, size, where);
+}
+
+shared_pointer store::open_value(const auth::digest& content) {
+  if (auto value = code::open_value(*state_, content)) return value;
+  throw missing({0}, "a shared value is not here");
+}
+
+void store::let_go(const auth::digest& content) {
+  const auto slot = state_->memory.find(content);
+  if (slot == state_->memory.end()) return;
+  slot->second.keep.reset();
+  state_->fresh.erase(content);
 }
 
 std::shared_ptr<const launchable> store::open(const manifest& m, byte_view encoded) {

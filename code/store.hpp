@@ -3,7 +3,8 @@
 // Promises: a file's name is 64 hexadecimal digits computed here; nothing is executed that was not hashed while it was
 // copied into a sealed memfd (or a 0500 file in a 0700 directory); at most `limit` bytes on disk, least recently used
 // go first; a partial or damaged file is never found; several nodes of one user may share the directory.
-// When the disk is full or read-only, content is kept in memory for as long as it is in use.
+// When the disk is full or read-only, content is kept in memory for as long as it is in use; so are values that jobs share,
+// always.
 // Threads: the node's I/O thread only.
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "code/descriptor.hpp"
 #include "code/launchable.hpp"
 #include "code/manifest.hpp"
+#include "code/shared_content.hpp"
 #include "pp/error.hpp"
 
 namespace pp::code {
@@ -60,6 +62,11 @@ class store {
   /// True if the content is here in full (verified when it is opened, not now). Counts as a use: it is not the next to
   /// go.
   bool has(const auth::digest& content) const;
+  /// The same without being a use.
+  bool knows(const auth::digest& content) const;
+
+  /// Where content is put that is received: on disk to stay, or in memory until nobody needs it.
+  enum class place : std::uint8_t { disk, memory };
 
   /// Content to be read, as it lies here (not verified); empty if it is not here.
   descriptor read(const auth::digest& content) const;
@@ -78,13 +85,18 @@ class store {
   };
   /// Makes room first. Throws pp::error in words: unfit_node if it is larger than the whole store, overloaded if the
   /// store is full of what is being received at this moment.
-  std::unique_ptr<incoming> receive(const auth::digest& content, std::uint64_t size);
+  std::unique_ptr<incoming> receive(const auth::digest& content, std::uint64_t size, place where = place::disk);
 
   /// Everything needed to start a worker of this image. The same object for the same image while somebody holds it.
   /// Requires: `encoded` decodes to `m`. Throws `missing` if a module is missing or damaged (then it is forgotten), and
   /// other pp::errors in words if neither memfd nor file can be executed or there is no room. What it gives may outlive
   /// the store.
   std::shared_ptr<const launchable> open(const manifest& m, byte_view encoded);
+
+  /// A value that jobs share. Throws `missing` as above, other pp::errors where there is no memory for it.
+  shared_pointer open_value(const auth::digest& content);
+  /// What was received into memory and never opened need not be kept.
+  void let_go(const auth::digest& content);
 
   const counters& numbers() const;
 

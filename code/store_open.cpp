@@ -19,7 +19,7 @@ namespace {
 /// A launchable with what must live as long: its files, and content that is in memory only.
 struct kept_launchable : launchable {
   std::shared_ptr<run_folder> program_folder, library_folder;
-  std::vector<std::shared_ptr<memory_content>> contents_in_memory;
+  std::vector<shared_pointer> contents_in_memory;
 };
 
 class opener {
@@ -40,8 +40,8 @@ class opener {
  private:
   struct source {
     descriptor file;
-    std::shared_ptr<memory_content> memory;
-    int fd() const { return memory ? memory->fd.get() : file.get(); }
+    shared_pointer memory;
+    int fd() const { return memory ? memory->fd() : file.get(); }
   };
 
   /// Opened one after the other: an image may have more files than we may have descriptors.
@@ -57,8 +57,8 @@ class opener {
 
   /// True if the program is in sealed memory (or its content was damaged, which is noted); false: a file is needed.
   bool place_in_memory() {
-    if (const auto content = find(0).memory; content && can_execute(content->fd.get())) {
-      return use_memory_file(descriptor(::fcntl(content->fd.get(), F_DUPFD_CLOEXEC, 3)));
+    if (const auto content = find(0).memory; content && can_execute(content->fd())) {
+      return use_memory_file(descriptor(::fcntl(content->fd(), F_DUPFD_CLOEXEC, 3)));
     }
     descriptor fd = make_memory_file("pp-program");
     if (!fd) return false;
@@ -193,6 +193,28 @@ std::shared_ptr<const launchable> open_image(store_state& in, const manifest& m,
     if (const auto slot = in.memory.find(e.content); slot != in.memory.end()) slot->second.keep.reset();
     in.touch(e.content);
   }
+  return out;
+}
+
+// Content that another program left on disk may be a value too; it is checked once more on its way into memory.
+shared_pointer open_value(store_state& in, const auth::digest& content) {
+  in.fresh.erase(content);
+  if (auto there = in.in_memory(content)) {
+    in.memory.at(content).keep.reset();
+    return there;
+  }
+  const descriptor file = in.disk.open(content);
+  if (!file) return nullptr;
+  descriptor memory = make_memory_file("pp-content");
+  const auto got = memory ? copy_and_hash(file.get(), memory.get()) : copied{0, {}, errno};
+  if (got.failure != 0 || (got.content == content && !seal(memory.get())))
+    throw error(errc::overloaded, "the node has no memory for a shared value");
+  if (got.content != content) {
+    in.forget(content);
+    return nullptr;
+  }
+  auto out = std::make_shared<const shared_content>(content, got.size, std::move(memory));
+  in.memory[content] = {nullptr, out};
   return out;
 }
 

@@ -12,8 +12,8 @@ namespace {
 
 class receiving final : public store::incoming {
  public:
-  receiving(store_state& in, const auth::digest& content, std::uint64_t size)
-      : in_(in), content_(content), size_(size), file_(in.disk.begin()) {
+  receiving(store_state& in, const auth::digest& content, std::uint64_t size, store::place where)
+      : in_(in), content_(content), size_(size), file_(where == store::place::disk ? in.disk.begin() : std::nullopt) {
     reserve(size_);
     if (!file_) move_to_memory();
   }
@@ -67,6 +67,7 @@ class receiving final : public store::incoming {
   void move_to_memory() {
     memory_ = make_memory_file("pp-content");
     failure_ = memory_ ? 0 : errno;
+    was_on_disk_ = was_on_disk_ || file_.has_value();
     if (memory_ && file_) failure_ = copy_and_hash(file_->fd(), memory_.get()).failure;
     // A write that stopped in the middle may have left more than was accepted.
     if (failure_ == 0 && ::ftruncate(memory_.get(), static_cast<off_t>(have_)) != 0) failure_ = errno;
@@ -79,11 +80,12 @@ class receiving final : public store::incoming {
       return;
     }
     // Some of it may have come by way of the disk that failed; what is sealed is what counts.
-    if (hash_of(memory_.get()) != content_) {
+    if (was_on_disk_ && hash_of(memory_.get()) != content_) {
       failure_ = EIO;
       return;
     }
-    auto content = std::make_shared<memory_content>(memory_content{std::move(memory_), size_});
+    if (in_.in_memory(content_)) return;  // another client was faster
+    const auto content = std::make_shared<const shared_content>(content_, size_, std::move(memory_));
     in_.memory[content_] = {content, content};
   }
 
@@ -95,13 +97,15 @@ class receiving final : public store::incoming {
   auth::sha256_stream hash_;
   std::optional<shelf::partial> file_;
   descriptor memory_;  ///< instead of file_
-  int failure_ = 0;    ///< errno of what could be done neither on disk nor in memory
+  bool was_on_disk_ = false;
+  int failure_ = 0;  ///< errno of what could be done neither on disk nor in memory
 };
 
 }  // namespace
 
-std::unique_ptr<store::incoming> make_incoming(store_state& in, const auth::digest& content, std::uint64_t size) {
-  return std::make_unique<receiving>(in, content, size);
+std::unique_ptr<store::incoming> make_incoming(store_state& in, const auth::digest& content, std::uint64_t size,
+                                               store::place where) {
+  return std::make_unique<receiving>(in, content, size, where);
 }
 
 }  // namespace pp::code

@@ -10,16 +10,11 @@
 #include "base/clock.hpp"
 #include "code/descriptor.hpp"
 #include "code/run_directory.hpp"
+#include "code/shared_content.hpp"
 #include "code/shelf.hpp"
 #include "code/store.hpp"
 
 namespace pp::code {
-
-/// Content that found no room on disk: a sealed memory file, hashed while it was written.
-struct memory_content {
-  descriptor fd;
-  std::uint64_t size = 0;
-};
 
 struct store_state {
   explicit store_state(const store::options& o);
@@ -34,14 +29,14 @@ struct store_state {
   /// none.
   bool evict_one();
   void count_stored();
-  std::shared_ptr<memory_content> in_memory(const auth::digest& content) const;
+  shared_pointer in_memory(const auth::digest& content) const;
   /// In the order in which they are to be tried: the store's own directory, then the machine's shared memory.
   std::vector<std::shared_ptr<run_directory>> run_places();
 
-  /// Kept by the store until it is first opened, from then on by the launchables that need it.
+  /// Kept by the store until it is first opened, from then on by those that need it.
   struct memory_slot {
-    std::shared_ptr<memory_content> keep;
-    std::weak_ptr<memory_content> used;
+    shared_pointer keep;
+    std::weak_ptr<const shared_content> used;
   };
 
   store::options settings;
@@ -63,8 +58,11 @@ struct store_state {
 };
 
 /// store_receive.cpp
-std::unique_ptr<store::incoming> make_incoming(store_state& in, const auth::digest& content, std::uint64_t size);
+std::unique_ptr<store::incoming> make_incoming(store_state& in, const auth::digest& content, std::uint64_t size,
+                                               store::place where);
 /// store_open.cpp
 std::shared_ptr<const launchable> open_image(store_state& in, const manifest& m, byte_view encoded);
+/// Null if it is not here, or was damaged.
+shared_pointer open_value(store_state& in, const auth::digest& content);
 
 }  // namespace pp::code

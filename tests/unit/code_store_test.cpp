@@ -300,9 +300,66 @@ TEST(Store, ContentLargerThanTheStoreIsRefusedInWords) {
     FAIL();
   } catch (const error& e) {
     EXPECT_EQ(e.code(), errc::unfit_node);
-    EXPECT_STREQ(e.what(),
-                 "a file of the program has 6 MiB, the node keeps at most 3 MiB: start it with a larger --cache-size");
+    EXPECT_STREQ(
+        e.what(),
+        "a file of the program, or a shared value, has 6 MiB, the node keeps at most 3 MiB: start it with a larger --cache-size");
   }
+}
+
+void receive_value(store& to, const std::string& text) {
+  const auto in = to.receive(content(text).hash, text.size(), store::place::memory);
+  ASSERT_TRUE(in->append(0, as_bytes(text)));
+  ASSERT_FALSE(in->finish());
+}
+std::size_t files_in(const std::filesystem::path& directory) {
+  std::size_t count = 0;
+  for (const auto& e : std::filesystem::directory_iterator(directory)) count += e.is_regular_file() ? 1 : 0;
+  return count;
+}
+
+TEST(Store, AValueIsInMemoryForAsLongAsItIsNeeded) {
+  temporary_directory dir;
+  store s(options_in(dir));
+  receive_value(s, "a value");
+  const auto id = content("a value").hash;
+  EXPECT_EQ(files_in(options_in(dir).directory), 0U);
+  auto value = s.open_value(id);
+  EXPECT_EQ(value->id(), id);
+  EXPECT_EQ(value->size(), 7U);
+  EXPECT_EQ(s.open_value(id), value);
+  EXPECT_TRUE(s.read(id)) << "for other nodes";
+  value.reset();
+  EXPECT_FALSE(s.knows(id));
+  EXPECT_THROW(s.open_value(id), store::missing);
+}
+
+TEST(Store, AValueThatIsNotWhatWasAnnouncedIsNotKept) {
+  temporary_directory dir;
+  store s(options_in(dir));
+  const auto in = s.receive(content("a value").hash, 7, store::place::memory);
+  ASSERT_TRUE(in->append(0, as_bytes("a valux")));
+  EXPECT_EQ(in->finish(), make_error_code(errc::bad_message));
+  EXPECT_FALSE(s.knows(content("a value").hash));
+}
+
+TEST(Store, AValueThatNobodyOpensCanBeLetGo) {
+  temporary_directory dir;
+  store s(options_in(dir));
+  receive_value(s, "a value");
+  EXPECT_TRUE(s.knows(content("a value").hash));
+  s.let_go(content("a value").hash);
+  EXPECT_FALSE(s.knows(content("a value").hash));
+}
+
+TEST(Store, ContentOfAProgramCanBeAValueToo) {
+  temporary_directory dir;
+  store s(options_in(dir));
+  const auto in = s.receive(content("on disk").hash, 7);
+  ASSERT_TRUE(in->append(0, as_bytes("on disk")));
+  ASSERT_FALSE(in->finish());
+  const auto value = s.open_value(content("on disk").hash);
+  EXPECT_EQ(value->size(), 7U);
+  EXPECT_EQ(s.open_value(content("on disk").hash), value);
 }
 
 }  // namespace
