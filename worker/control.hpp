@@ -104,11 +104,12 @@ inline constexpr int worker_pipe_fd = 4;     ///< stream socket: frames of wire/
 inline constexpr int worker_control_fd = 5;  ///< memfd of this page
 inline constexpr int worker_stdout_fd = 6;   ///< read end of the pipe that is the worker's descriptor 1
 inline constexpr int worker_stderr_fd = 7;   ///< read end of the pipe that is the worker's descriptor 2
+inline constexpr int worker_values_fd = 8;   ///< packet socket: shared values (value_road.hpp)
 inline constexpr const char* worker_ring_mark = ":ring";
-inline constexpr int worker_node_half_fd = 8;    ///< memfd, written by the node
-inline constexpr int worker_worker_half_fd = 9;  ///< memfd, written by the worker
-inline constexpr int worker_wake_fd = 10;        ///< stream socket: a byte either way wakes the other side
-inline constexpr int worker_arguments_fd = 11;   ///< memfd; may be missing
+inline constexpr int worker_node_half_fd = 9;     ///< memfd, written by the node
+inline constexpr int worker_worker_half_fd = 10;  ///< memfd, written by the worker
+inline constexpr int worker_wake_fd = 11;         ///< stream socket: a byte either way wakes the other side
+inline constexpr int worker_arguments_fd = 12;    ///< memfd; may be missing
 
 /// Descriptors of a worker's ends, borrowed; -1 = this road has none.
 struct worker_descriptors {

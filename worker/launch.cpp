@@ -138,11 +138,12 @@ class prepared_order {
     give(plan.ends.control, worker_control_fd);
     give(plan.out_read, worker_stdout_fd);
     give(plan.err_read, worker_stderr_fd);
+    give(plan.values >= 0 ? plan.values : null.get(), worker_values_fd);
     give(plan.ends.node_half, worker_node_half_fd);
     give(plan.ends.worker_half, worker_worker_half_fd);
     give(plan.ends.wake, worker_wake_fd);
     give(plan.ends.arguments, worker_arguments_fd);
-    const int last = !plan.ends.is_ring()      ? worker_stderr_fd
+    const int last = !plan.ends.is_ring()      ? worker_values_fd
                      : plan.ends.arguments < 0 ? worker_wake_fd
                                                : worker_arguments_fd;
     order_.close_from = static_cast<unsigned>(last) + 1;

@@ -17,7 +17,7 @@
 
 namespace pp::worker {
 
-/// Descriptors are borrowed; any numbers will do, also those below 12.
+/// Descriptors are borrowed; any numbers will do, also those below 13.
 struct spawn_plan {
   int program = -1;          ///< executed through /proc/self/fd/3
   std::string program_path;  ///< executed instead, if not empty
@@ -26,6 +26,7 @@ struct spawn_plan {
   int out_write = -1, err_write = -1;  ///< become 1 and 2
   worker_descriptors ends;             ///< become worker_pipe_fd, worker_control_fd and those of the ring
   int out_read = -1, err_read = -1;    ///< become worker_stdout_fd and worker_stderr_fd
+  int values = -1;                     ///< becomes worker_values_fd; -1 = it gets none
   int directory = -1;                  ///< it starts there and may write there; -1 = in the parent's
   std::vector<int> cgroups;            ///< each an open cgroup.procs that it joins
   std::string library_path;            ///< directories it loads from besides the system's, ':' between

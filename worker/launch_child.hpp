@@ -44,7 +44,7 @@ struct launch_order {
   const char* path = nullptr;  ///< null: end with status 0 instead, all steps having succeeded
   char* const* arguments = nullptr;
   char* const* environment = nullptr;
-  std::array<launch_move, 12> moves{};
+  std::array<launch_move, 13> moves{};
   std::size_t move_count = 0;
   unsigned close_from = 3;  ///< this descriptor and all above it
   int directory = -1;       ///< of the new process; -1 = the parent's

@@ -41,6 +41,7 @@ pool::impl::impl(net::executor ex, const pool_options& o)
       last_resort(ex),
       look(ex),
       next_watch(ex),
+      next_sweep(ex),
       loop(net::poll_list::of(ex)) {
   decide.set_resources(o.resources);
   tasks.spawn("pool", look_after());
@@ -74,6 +75,7 @@ void pool::impl::on_worker_result(worker_id w, std::uint64_t sequence, handed_by
 void pool::impl::release(job_ref j) {
   payloads[j].reset();
   terms[j].reset();
+  values[j].reset();
   decide.release(j);
 }
 
@@ -154,6 +156,7 @@ void pool::impl::carry_out(const action& a) {
   switch (a.what) {
     case kind::start: return start(a);
     case kind::send:
+      if (values[a.job]) give_values(a);
       workers[a.worker]->road()->send_job(a.sequence, decide.job(a.job).attempt, payloads[a.job]);
       if (to_flush.empty() || to_flush.back() != a.worker) to_flush.push_back(a.worker);
       return;
@@ -285,9 +288,11 @@ void pool::submit(owner_id owner, const program& what, pool_job job) {
   if (impl_->payloads.size() <= j) {
     impl_->payloads.resize(std::max<std::size_t>(j + 1, 2 * impl_->payloads.size()));
     impl_->terms.resize(impl_->payloads.size());
+    impl_->values.resize(impl_->payloads.size());
   }
   impl_->payloads[j] = std::move(job.payload);
   impl_->terms[j] = std::move(job.terms);
+  impl_->values[j] = std::move(job.values);
   impl_->schedule();
 }
 
@@ -333,6 +338,7 @@ net::awaitable<void> pool::close() {
   }
   self.look.cancel();
   self.next_watch.cancel();
+  self.next_sweep.cancel();
   self.last_resort.spawn("pool_patience", self.cancel_after(self.options.kill_grace + patience_with_killed));
   co_await self.tasks.join();
   co_await self.last_resort.close();

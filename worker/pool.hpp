@@ -26,6 +26,7 @@
 #include "worker/isolation.hpp"
 #include "worker/pool_status.hpp"
 #include "worker/road.hpp"
+#include "worker/value_road.hpp"
 
 namespace pp::worker {
 
@@ -45,6 +46,7 @@ struct pool_job {
   job_bytes payload =
       {};  ///< a whole SUBMIT payload, wire::submit::size bytes and the arguments; image index is ignored
   std::shared_ptr<const wire::terms> terms = nullptr;  ///< those in the payload; null for most jobs
+  value_list values = nullptr;                         ///< the shared values that the terms name
 };
 
 /// What a pool tells its owner. Called from the I/O thread, never from inside submit() or recall(). May call submit() and

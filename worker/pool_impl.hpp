@@ -59,6 +59,9 @@ struct pool::impl final : claims, supervisor::listener {
   net::awaitable<void> watch();
   void look_at(worker_id w);
   void end_early(const action& a, errc code, const std::string& what);
+  // Shared values (pool_values.cpp).
+  void give_values(const action& a);
+  net::awaitable<void> sweep_values();
   void count_limit(action::kind what);
   void tell_limit(const action& a);
   void tell_crash(const action& a);
@@ -96,6 +99,7 @@ struct pool::impl final : claims, supervisor::listener {
   net::steady_timer look;       ///< when settle() is due without an event
   time_point armed = time_point::max();
   net::steady_timer next_watch;
+  net::steady_timer next_sweep;
   bool is_watching = false;
   bool scheduled = false, closing = false;
   std::list<net::steady_timer*> waiters;
@@ -110,6 +114,8 @@ struct pool::impl final : claims, supervisor::listener {
   std::vector<time_point> rest_until;                     ///< by worker: no look before
   std::vector<job_bytes> payloads;                        ///< by job
   std::vector<std::shared_ptr<const wire::terms>> terms;  ///< by job; null for most
+  std::vector<value_list> values;                         ///< by job; null for most
+  bool is_sweeping_values = false;
   std::vector<action> actions;
   std::vector<worker_id> to_flush;
 

@@ -1,6 +1,6 @@
 // One worker from outside: spawn, kill its whole tree, reap.
 //
-// Promises: started by worker/launch.hpp, never forked; the child has descriptors 0 to 7 (0 to 11 with a ring) as
+// Promises: started by worker/launch.hpp, never forked; the child has descriptors 0 to 8 (0 to 12 with a ring) as
 // worker/control.hpp lists them and no other, and no variable that is not on the allow-list. Works inside a program
 // that has children and signal handlers of its own: SIGCHLD is left as it is and only our own process ids are waited
 // for. Threads: the I/O thread only; it must outlive the workers, whose parent-death signal follows it.

@@ -28,6 +28,7 @@ namespace {
 constexpr std::size_t largest_kept = 65 * 1024 * 1024;
 // Above a value of this size its printed output is left out, so that both together never exceed one message.
 constexpr std::size_t largest_value = std::size_t{1} << 30U;
+constexpr auto value_look = std::chrono::milliseconds(100);
 constexpr std::size_t most_beside_output = wire::max_message_bytes - 4 * stream_part - 64;
 
 class image_lookup final : public code_lookup {
@@ -115,8 +116,17 @@ bool runner::on_submit(const pipe_message& message) {
   const bool sent = send_result(message.head, how);
   control_.set(sequence, claim::done);
   if (traces_ != nullptr) traces_->clean(how.run_time);
+  if (values_ != nullptr && !values_->is_empty()) look_at_values();
   if (value_.capacity() > largest_kept) value_.reset();
   return sent;
+}
+
+/// A worker that always has jobs never waits, which is when it looks otherwise.
+void runner::look_at_values() {
+  const auto t = now();
+  if (t - values_looked_at_ < value_look) return;
+  values_looked_at_ = t;
+  values_->take_all();
 }
 
 runner::outcome runner::execute(const result<wire::submit>& job, const pipe_message& message) {

@@ -20,6 +20,7 @@
 #include "worker/control.hpp"
 #include "worker/job_traces.hpp"
 #include "worker/output.hpp"
+#include "worker/value_road.hpp"
 #include "worker/worker_road.hpp"
 
 namespace pp::worker {
@@ -47,6 +48,8 @@ class runner {
 
   /// What is done between jobs; `traces` must outlive this.
   void clean_with(job_traces& traces) { traces_ = &traces; }
+  /// The same of shared values that nobody needs any more; `values` may be null, and must outlive this.
+  void forget_values_of(value_receiver* values) { values_ = values; }
   /// Serves until the node closes the road. Jobs run inside.
   void run();
 
@@ -68,12 +71,15 @@ class runner {
   static outcome outcome_of(const std::exception_ptr& thrown);
   outcome call_thunk(const void* decoder, std::uintptr_t function, byte_view arguments);
   bool send_result(const wire::frame_header& job, const outcome& how);
+  void look_at_values();
 
   worker_road& road_;
   control_mapping& control_;
   output_capture& output_;
   code_lookup& code_;
-  job_traces* traces_ = nullptr;  ///< may be null
+  job_traces* traces_ = nullptr;      ///< may be null
+  value_receiver* values_ = nullptr;  ///< may be null
+  time_point values_looked_at_{};
   bool has_image_ = false;
   std::uint64_t next_sequence_ = 0;
   bool has_terms_ = false;

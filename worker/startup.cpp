@@ -22,6 +22,7 @@
 #include "worker/first_process.hpp"
 #include "worker/process_tree.hpp"
 #include "worker/runner.hpp"
+#include "worker/value_road.hpp"
 #include "worker/worker_ring.hpp"
 
 namespace pp::worker {
@@ -31,10 +32,10 @@ namespace {
 constexpr int first_high_fd = 100;
 // Arguments and a result of 64 MiB, with their rounding: there may be many workers.
 
-bool is_stream_socket(int fd) {
+bool is_socket_of(int type, int fd) {
   int kind = 0;
   socklen_t size = sizeof kind;
-  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &size) == 0 && kind == SOCK_STREAM;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &size) == 0 && kind == type;
 }
 bool is_pipe(int fd) {
   struct stat about;
@@ -106,10 +107,22 @@ ring_descriptors take_ring() {
           has_arguments ? made_private(worker_arguments_fd) : code::descriptor()};
 }
 
+/// Null if there is no road for values: whoever started this worker has none to give. Lives as long as the process, as what is
+/// found by it may.
+value_receiver* take_values() {
+  const bool is_road = is_socket_of(SOCK_SEQPACKET, worker_values_fd);
+  auto fd = made_private(worker_values_fd);
+  if (!is_road) return nullptr;
+  static auto* const values = new value_receiver(std::move(fd));
+  detail::look_for_values_at([](const wire::content_id& content) { return values->find(content); });
+  return values;
+}
+
 void serve(bool has_ring) {
   worker_pipe pipe(made_private(worker_pipe_fd));
+  auto* const values = take_values();
   std::optional<worker_ring> ring;
-  if (has_ring) ring.emplace(pipe, take_ring());
+  if (has_ring) ring.emplace(pipe, take_ring(), values);
   worker_road& road = has_ring ? static_cast<worker_road&>(*ring) : pipe;
   control_mapping control = control_mapping::open(worker_control_fd);
   ::close(worker_control_fd);
@@ -120,6 +133,7 @@ void serve(bool has_ring) {
   auto traces = job_traces::of_this_process();
   runner jobs(road, control, output, *code);
   jobs.clean_with(traces);
+  jobs.forget_values_of(values);
   jobs.run();
   end_process(0);  // inside, because the capture's thread must still read what is flushed
 }
@@ -137,8 +151,8 @@ std::optional<worker_start> read_start(const char* value, std::string& doubt) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), start.node);
   if (error != std::errc() || end != text.data() + text.size() || start.node <= 0) {
     doubt = "it is no process id";
-  } else if (!is_stream_socket(worker_pipe_fd) || !is_control_page(worker_control_fd) || !is_pipe(worker_stdout_fd) ||
-             !is_pipe(worker_stderr_fd)) {
+  } else if (!is_socket_of(SOCK_STREAM, worker_pipe_fd) || !is_control_page(worker_control_fd) ||
+             !is_pipe(worker_stdout_fd) || !is_pipe(worker_stderr_fd)) {
     doubt = "the descriptors of a worker are missing";
   } else {
     return start;

@@ -16,6 +16,7 @@ namespace pp::worker {
 namespace {
 
 constexpr auto time_to_exit = std::chrono::milliseconds(200);  // between the end of its pipe and the end of a worker
+constexpr auto value_pause = std::chrono::milliseconds(2);
 constexpr auto oom_look = std::chrono::seconds(1);
 constexpr std::size_t most_tail_text = 400;
 constexpr std::size_t removed_at_once = 256;  // entries of a job directory: some milliseconds
@@ -111,6 +112,7 @@ void supervisor::start() {
   plan.program_path = image.program_path;
   plan.name = image.contents.modules.empty() ? "" : image.contents.modules.front().name;
   plan.ends = road_->worker_ends();
+  plan.values = values_.emplace().worker_end();
   plan.settings = options_.launch;
   plan.library_path = image.library_path;
   if (options_.directories) directory_.emplace(options_.directories);
@@ -131,6 +133,7 @@ void supervisor::start() {
   process_.emplace(process::spawn(plan, executor_));
   if (options_.orphans) options_.orphans->add_worker(process_->pid());
   road_->release_worker_end();
+  values_->release_worker_end();
   out_read_ = std::move(out.read);
   err_read_ = std::move(err.read);
   road_->send_program(image.encoded);
@@ -195,6 +198,17 @@ void supervisor::note_oom_kills() {
 printed_text supervisor::peek() const {
   if (!road_) return {};
   return read_after_crash(road_->page(), out_read_.get(), err_read_.get(), options_.output_limit / 2);
+}
+
+void supervisor::give_values(const std::vector<code::shared_pointer>& values) {
+  values_->give(values);
+  if (values_->flush() && !std::exchange(is_sending_values_, true)) tasks_.spawn("worker_values", send_more_values());
+}
+
+// The worker takes them when a job asks for one, or when it has nothing to do: there is no hurry but for the first.
+net::awaitable<void> supervisor::send_more_values() {
+  while (values_->flush()) co_await net::sleep_for(value_pause);
+  is_sending_values_ = false;
 }
 
 void supervisor::finish(duration grace) {

@@ -21,6 +21,7 @@
 #include "worker/pool.hpp"
 #include "worker/process.hpp"
 #include "worker/road.hpp"
+#include "worker/value_road.hpp"
 
 namespace pp::worker {
 
@@ -64,6 +65,11 @@ class supervisor final : private road_events {
   /// 0 if there is no process.
   int pid() const { return process_ ? process_->pid() : 0; }
 
+  /// Before a job that names them is sent. Requires: road() is not null.
+  void give_values(const std::vector<code::shared_pointer>& values);
+  /// Tells it what nobody else needs any more; true if it has other shared values.
+  bool forget_values() { return values_ && values_->forget_unused(); }
+
   /// To be called while it has a job, as often as one likes: what the kernel kills for want of memory before is not it.
   void note_oom_kills();
   /// What its running job has printed so far.
@@ -93,6 +99,7 @@ class supervisor final : private road_events {
   net::awaitable<void> remove_directory();
   oom_sample sample() const { return sample_oom(cgroup_ ? cgroup_->memory_events() : std::string()); }
   net::awaitable<void> kill_after(duration grace);
+  net::awaitable<void> send_more_values();
   worker_end could_not_start(const std::exception& e) const;
   worker_end describe_end();
   std::string start_failure_text(const exit_state& how, const printed_text& printed) const;
@@ -105,6 +112,8 @@ class supervisor final : private road_events {
   listener& listener_;
   net::task_group tasks_;
   std::unique_ptr<worker::road> road_;
+  std::optional<value_sender> values_;
+  bool is_sending_values_ = false;
   std::optional<process> process_;
   std::optional<job_directory> directory_;
   std::optional<worker_cgroup> cgroup_;

@@ -28,9 +28,10 @@ void clear(int wake) {
 
 }  // namespace
 
-worker_ring::worker_ring(worker_pipe& pipe, ring_descriptors given)
+worker_ring::worker_ring(worker_pipe& pipe, ring_descriptors given, value_receiver* values)
     : pipe_(pipe),
       fds_(std::move(given)),
+      values_(values),
       node_memory_(open_half(fds_.node_half, sizeof(node_half), node_half_magic, shared_memory::others::only_read)),
       worker_memory_(open_half(fds_.worker_half, sizeof(worker_half) + result_arena_size, worker_half_magic,
                                shared_memory::others::write)),
@@ -84,7 +85,9 @@ bool worker_ring::wait_for_job() {
 
 /// False when the node has closed the road and all its jobs are done.
 bool worker_ring::sleep_until_job() {
-  pollfd watched[2] = {{fds_.wake.get(), POLLIN, 0}, {pipe_.fd(), POLLRDHUP, 0}};
+  // A negative descriptor is passed over.
+  pollfd watched[3] = {
+      {fds_.wake.get(), POLLIN, 0}, {pipe_.fd(), POLLRDHUP, 0}, {values_ != nullptr ? values_->fd() : -1, POLLIN, 0}};
   for (bool is_closed = false;;) {
     worker_.sleeps.store(1, std::memory_order_seq_cst);
     const bool came = !jobs_.is_empty();
@@ -92,8 +95,9 @@ bool worker_ring::sleep_until_job() {
       worker_.sleeps.store(0, std::memory_order_relaxed);
       return came;
     }
-    if (::poll(watched, 2, -1) < 0 && errno != EINTR) return false;
+    if (::poll(watched, 3, -1) < 0 && errno != EINTR) return false;
     if (watched[0].revents != 0) clear(fds_.wake.get());
+    if (watched[2].revents != 0 && !values_->take_all()) watched[2].fd = -1;
     is_closed = watched[1].revents != 0;
   }
 }

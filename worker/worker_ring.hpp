@@ -13,6 +13,7 @@
 #include "worker/arena.hpp"
 #include "worker/ring.hpp"
 #include "worker/shared_memory.hpp"
+#include "worker/value_road.hpp"
 #include "worker/worker_pipe.hpp"
 
 namespace pp::worker {
@@ -25,7 +26,8 @@ struct ring_descriptors {
 class worker_ring final : public worker_road {
  public:
   /// Throws std::system_error if the descriptors are not what they should be.
-  worker_ring(worker_pipe& pipe, ring_descriptors given);
+  /// `values` may be null; what comes there is taken also while there are no jobs.
+  worker_ring(worker_pipe& pipe, ring_descriptors given, value_receiver* values = nullptr);
 
   bool read(pipe_message& message) override;
   bool write(const wire::frame_header& head, std::initializer_list<byte_view> parts) override;
@@ -40,6 +42,7 @@ class worker_ring final : public worker_road {
 
   worker_pipe& pipe_;
   ring_descriptors fds_;
+  value_receiver* values_;
   shared_memory node_memory_, worker_memory_, arguments_;
   node_half& node_;
   worker_half& worker_;

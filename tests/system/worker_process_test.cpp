@@ -96,8 +96,7 @@ TEST(WorkerProcess, HasExactlyTheDescriptorsItShallHave) {
   EXPECT_EQ(sh.wait(p), (exit_state{true, 0, 0}));
   const auto text = sh.printed();
   EXPECT_NE(text.find("0 1 2 "), std::string::npos) << text;
-  for (const char* fd : {"4 ", "5 ", "6 ", "7 "}) EXPECT_NE(text.find(fd), std::string::npos) << text;
-  EXPECT_EQ(text.find("8 "), std::string::npos) << text;
+  for (const char* fd : {"4 ", "5 ", "6 ", "7 ", "8 "}) EXPECT_NE(text.find(fd), std::string::npos) << text;
   EXPECT_EQ(text.find("9 "), std::string::npos) << text;
   EXPECT_NE(text.find("/dev/null"), std::string::npos) << text;
 }
