@@ -1,6 +1,7 @@
 #include "ppserver/images.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 
@@ -11,6 +12,7 @@ namespace {
 constexpr unsigned most_asks = 5;
 constexpr const char* cannot_keep =
     "the node cannot keep the program: its cache directory is too full or being emptied";
+constexpr const char* cannot_keep_value = "the node cannot keep the shared value: it is lost as soon as it is here";
 
 [[noreturn]] void refuse_message(const std::string& why) { throw error(errc::bad_message, why); }
 
@@ -30,17 +32,18 @@ images::entry& images::find(std::uint32_t index) {
 
 std::shared_ptr<const code::launchable> images::program_of(std::uint32_t image) const {
   const auto at = entries_.find(image);
-  return at != entries_.end() && at->second.is == state::ready ? at->second.what : nullptr;
+  return at != entries_.end() && at->second.is == state::ready ? at->second.what : nullptr;  // null of a value
 }
 
 const bytes* images::manifest_of(std::uint32_t image) const {
   const auto at = entries_.find(image);
-  return at != entries_.end() && at->second.is == state::ready ? &at->second.encoded : nullptr;
+  return at != entries_.end() && at->second.what ? &at->second.encoded : nullptr;
 }
 
 void images::on_image(const wire::image& m) {
   if (entries_.contains(m.index)) refuse_message("image " + std::to_string(m.index) + " was sent twice");
-  if (entries_.size() >= max_images)
+  if (m.index >= wire::first_value) refuse_message("an image with the index of a value");
+  if (entries_.size() - values_.size() >= max_images)
     refuse_message("more than " + std::to_string(max_images) + " images on one connection");
   auto contents = code::decode_manifest(m.manifest);
   if (!contents) refuse_message("malformed image");
@@ -72,7 +75,7 @@ void images::ask_or_open(entry& e) {
   if (e.missing.empty()) {
     open(e);
   } else if (++e.asked > most_asks) {
-    refuse(e, cannot_keep);
+    refuse(e, e.is_value() ? cannot_keep_value : cannot_keep);
   } else if (!ask.modules.empty()) {
     out_.send_need(ask);
   }
@@ -80,24 +83,34 @@ void images::ask_or_open(entry& e) {
 
 void images::open(entry& e) {
   try {
-    e.what = store_.open(e.contents, e.encoded);
+    if (e.is_value())
+      e.value = store_.open_value(e.contents.modules.front().content);
+    else
+      e.what = store_.open(e.contents, e.encoded);
   } catch (const code::store::missing&) {
     // It was damaged on disk, or has just made room for another.
-    return ++e.asked > most_asks ? refuse(e, cannot_keep) : ask_or_open(e);
+    return ++e.asked > most_asks ? refuse(e, e.is_value() ? cannot_keep_value : cannot_keep) : ask_or_open(e);
   } catch (const error& why) {
     return refuse(e, why.what());
   }
+  become_ready(e);
+}
+
+void images::become_ready(entry& e) {
   e.is = state::ready;
-  auto held = std::move(e.held);
-  e.held.clear();
-  for (auto& job : held) out_.run(e.what, std::move(job));
+  auto held = std::exchange(e.held, {});
+  for (auto& one : held) run_or_hold(one.image, std::move(one.job));
 }
 
 void images::refuse(entry& e, const std::string& reason) {
-  e.is = state::unfit;
-  e.what.reset();
-  out_.send_unfit({e.index, reason});
-  give_back_held(e);
+  if (e.is_value()) {
+    refuse_value(e, reason);
+  } else {
+    e.is = state::unfit;
+    e.what.reset();
+    out_.send_unfit({e.index, reason});
+    give_back_held(e);
+  }
   abandon_transfers(e);
 }
 
@@ -117,6 +130,8 @@ void images::abandon_transfers(const entry& of) {
 }
 
 void images::on_chunk(const wire::chunk& m) {
+  // Its client may have been in the middle of it when it released the value.
+  if (m.index >= wire::first_value && !entries_.contains(m.index)) return;
   const entry& e = find(m.index);
   if (m.module >= e.contents.modules.size()) refuse_message("chunk of a module that its image does not have");
   const auto& part = e.contents.modules[m.module];
@@ -145,12 +160,15 @@ void images::on_fetch_from(const wire::fetch_from& m) {
   transfer& t = at->second;
   if (t.stream || t.fetch != 0 || t.was_fetched) return;
   t.fetch = ++fetches_;
-  out_.fetch(t.fetch, m.content, t.size, m.holders);
+  out_.fetch(t.fetch, m.content, t.size, m.holders, place_for(t.asked_by));
 }
 
 void images::on_fetch_ended(std::uint64_t number, const auth::digest& content, bool came) {
   const auto at = transfers_.find(content);
-  if (at == transfers_.end() || at->second.fetch != number) return;
+  if (at == transfers_.end() || at->second.fetch != number) {
+    if (came && at == transfers_.end()) store_.let_go(content);
+    return;
+  }
   transfer& t = at->second;
   t.fetch = 0;
   t.was_fetched = true;
@@ -169,7 +187,7 @@ void images::ask_client_for(const auth::digest& content, std::uint32_t image) {
 // Invalidates `t` if there is no room for the content.
 bool images::begin(const auth::digest& content, transfer& t) {
   try {
-    t.stream = store_.receive(content, t.size);
+    t.stream = store_.receive(content, t.size, place_for(t.asked_by));
     return true;
   } catch (const error& why) {
     const std::string reason = why.what();
@@ -187,9 +205,9 @@ byte_view images::unpacked(const wire::chunk& m) {
 
 void images::finish(const auth::digest& content, std::uint64_t size, const std::error_code& failure) {
   if (failure == make_error_code(errc::bad_message)) {
-    return fail_all_that_miss(content, "the program arrived damaged: its content does not have the announced SHA-256");
+    return fail_all_that_miss(content, "what was sent arrived damaged: it does not have the announced SHA-256");
   }
-  if (failure) return fail_all_that_miss(content, "the node cannot keep the program: " + failure.message());
+  if (failure) return fail_all_that_miss(content, "the node cannot keep what was sent: " + failure.message());
   out_.content_came(content, size);
   for (auto& [index, e] : entries_) {
     if (e.missing.erase(content) > 0 && e.is == state::receiving && e.missing.empty()) ask_or_open(e);
@@ -203,19 +221,26 @@ void images::fail_all_that_miss(const auth::digest& content, const std::string& 
 }
 
 void images::on_job(std::uint32_t image, worker::pool_job job) {
+  if (find(image).is_value()) refuse_message("a job of a value");
+  run_or_hold(image, std::move(job));
+}
+
+void images::run_or_hold(std::uint32_t image, worker::pool_job job) {
   entry& e = find(image);
   switch (e.is) {
-    case state::ready: out_.run(e.what, std::move(job)); break;
-    case state::receiving: e.held.push_back(std::move(job)); break;
+    case state::ready:
+      if (!job.terms || job.terms->values.empty() || add_values(image, job)) out_.run(e.what, std::move(job));
+      break;
+    case state::receiving: e.held.push_back({image, std::move(job)}); break;
     case state::unfit: out_.give_back(job.id, job.attempt); break;
   }
 }
 
 std::optional<std::uint16_t> images::take_back(std::uint64_t job) {
   for (auto& [index, e] : entries_) {
-    const auto at = std::find_if(e.held.begin(), e.held.end(), [&](const auto& held) { return held.id == job; });
+    const auto at = std::find_if(e.held.begin(), e.held.end(), [&](const auto& held) { return held.job.id == job; });
     if (at == e.held.end()) continue;
-    const auto attempt = at->attempt;
+    const auto attempt = at->job.attempt;
     e.held.erase(at);
     return attempt;
   }
@@ -227,14 +252,13 @@ void images::give_back_all() {
 }
 
 void images::give_back_held(entry& e) {
-  const auto held = std::move(e.held);
-  e.held.clear();
-  for (const auto& job : held) out_.give_back(job.id, job.attempt);
+  const auto held = std::exchange(e.held, {});
+  for (const auto& one : held) out_.give_back(one.job.id, one.job.attempt);
 }
 
 void images::on_unfit(const code::image_id& id, const std::string& reason) {
   for (auto& [index, e] : entries_) {
-    if (e.is == state::ready && e.what->id == id) refuse(e, reason);
+    if (e.is == state::ready && e.what && e.what->id == id) refuse(e, reason);
   }
 }
 

@@ -1,9 +1,11 @@
-// The programs of one client on this node: which are here, what is still missing, and the jobs that wait for them.
+// The programs and shared values of one client on this node: which are here, what is still missing, and the jobs that wait for
+// them.
 //
 // An image the node has in full is ready at once; else NEED names what is missing, CHUNKs bring it, and the jobs that came
-// meanwhile are held. Content that two images share is asked for once.
+// meanwhile are held. Content that two images share is asked for once. A shared value is an image of one module to this, but for
+// its end: it is kept in memory, and what needs it gets its memory file.
 // Promises: every job given to on_job() is run, given back, or still held; nothing a client sends can make this hold more than
-// max_images images, or a module longer than it announced.
+// max_images images and wire::max_values values, or a module longer than it announced.
 // Threads: the I/O thread only. Must not know: channels, credit.
 #pragma once
 
@@ -16,6 +18,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "code/pieces.hpp"
 #include "code/store.hpp"
 #include "wire/message.hpp"
@@ -33,17 +36,21 @@ class images {
     virtual void send_unfit(const wire::unfit& m) = 0;
     virtual void run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) = 0;
     virtual void give_back(std::uint64_t job, std::uint16_t attempt) = 0;
+    /// It cannot run here for want of a shared value; `reason` is one line.
+    virtual void refuse_job(std::uint64_t job, std::uint16_t attempt, const std::string& reason) = 0;
     /// It came in full for this client: from it, or from another node that was asked for it.
     virtual void content_came(const auth::digest& content, std::uint64_t size) = 0;
     /// It was here when the client announced it, whoever brought it.
     virtual void content_found(const auth::digest& content, std::uint64_t size) = 0;
     /// Get it from one of these nodes, then call on_fetch_ended(), at once if nothing is fetched here.
     virtual void fetch(std::uint64_t number, const auth::digest& content, std::uint64_t size,
-                       const std::vector<wire::holder>& from) = 0;
+                       const std::vector<wire::holder>& from, code::store::place where) = 0;
   };
 
   static constexpr std::size_t max_images = 256;
   static constexpr std::uint32_t max_chunk_bytes = 1U << 20U;
+  /// A value that could not be kept is asked for again by a job that comes later than this.
+  static constexpr duration value_rest = std::chrono::seconds(10);
 
   /// `limit_bytes`: an image longer than this cannot be kept and is unfit. Both references must outlive this.
   images(code::store& from, std::uint64_t limit_bytes, outlet& out)
@@ -51,6 +58,8 @@ class images {
 
   // Each throws pp::error(errc::bad_message) for what no honest client sends.
   void on_image(const wire::image& m);
+  void on_value(const wire::value& m);
+  void on_release(const wire::release& m);
   void on_chunk(const wire::chunk& m);
   void on_fetch_from(const wire::fetch_from& m);
   /// `came`: it is in the store. Else the client is asked to send it.
@@ -69,6 +78,10 @@ class images {
 
  private:
   enum class state : std::uint8_t { receiving, ready, unfit };
+  struct held_job {
+    std::uint32_t image = 0;
+    worker::pool_job job;
+  };
   struct entry {
     std::uint32_t index = 0;
     state is = state::receiving;
@@ -77,7 +90,12 @@ class images {
     std::set<auth::digest> missing;
     unsigned asked = 0;  ///< NEED messages sent for it
     std::shared_ptr<const code::launchable> what;
-    std::vector<worker::pool_job> held;
+    code::shared_pointer value;  ///< instead of `what`
+    std::string reason;          ///< why there is no value
+    time_point refused{};        ///< when that was seen
+    std::vector<held_job> held;
+
+    bool is_value() const { return index >= wire::first_value; }
   };
   struct transfer {
     std::uint64_t size = 0;
@@ -90,6 +108,13 @@ class images {
   entry& find(std::uint32_t index);
   void ask_or_open(entry& e);
   void open(entry& e);
+  void become_ready(entry& e);
+  void run_or_hold(std::uint32_t image, worker::pool_job job);
+  bool add_values(std::uint32_t image, worker::pool_job& job);
+  void ask_for_value(entry& e);
+  void try_again(entry& value);
+  void refuse_value(entry& e, const std::string& reason);
+  code::store::place place_for(std::uint32_t index) const;
   void refuse(entry& e, const std::string& reason);
   void abandon_transfers(const entry& of);
   byte_view unpacked(const wire::chunk& m);
@@ -103,7 +128,8 @@ class images {
   std::uint64_t limit_bytes_;
   outlet& out_;
   std::unordered_map<std::uint32_t, entry> entries_;
-  std::map<auth::digest, transfer> transfers_;  ///< asked for and not here yet
+  std::map<auth::digest, std::uint32_t> values_;  ///< their indexes
+  std::map<auth::digest, transfer> transfers_;    ///< asked for and not here yet
   code::piece_unpacker unpacker_;
   std::uint64_t fetches_ = 0;  ///< ever begun
 };

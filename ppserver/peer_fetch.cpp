@@ -114,7 +114,7 @@ net::awaitable<bool> peers::fetch(order what) {
 net::awaitable<void> peers::fetch_one(const order& what, const wire::holder& from) {
   auto connecting = connect(what, from);
   auto stream = co_await net::with_deadline(std::move(connecting), now() + login_limit);
-  const auto incoming = store_.receive(what.content, what.size);
+  const auto incoming = store_.receive(what.content, what.size, what.where);
   net::channel channel(std::move(stream));
   content_taker taker(*incoming);
   taker.channel = &channel;

@@ -26,7 +26,7 @@ peers::~peers() { PP_CHECK(serving_.empty()); }
 void peers::note_owner(const auth::digest& content, const auth::key_id& key) {
   if (!is_on_) return;
   if (owners_.size() >= many_owners) {
-    std::erase_if(owners_, [this](const auto& known) { return !store_.has(known.first); });
+    std::erase_if(owners_, [this](const auto& known) { return !store_.knows(known.first); });
   }
   // Beyond that it is only not given to others.
   if (owners_.size() < 2 * many_owners) owners_[content].insert(key);

@@ -50,6 +50,7 @@ class peers {
     std::uint64_t size = 0;
     auth::key_id key{};  ///< of the client for whom it is; proved to the holders
     std::vector<wire::holder> from;
+    code::store::place where = code::store::place::disk;
   };
   /// Asks the holders in turn. True: the content is in the store.
   net::awaitable<bool> fetch(order what);

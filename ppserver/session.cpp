@@ -135,6 +135,8 @@ void session::dispatch(const net::message& m) {
   switch (m.head.type) {
     case message_type::submit: return on_submit(m);
     case message_type::image: return on_image(m);
+    case message_type::value: return images_.on_value(checked(wire::decode_value(m.view), "VALUE"));
+    case message_type::release: return images_.on_release(checked(wire::decode_release(m.view), "RELEASE"));
     case message_type::chunk: return on_chunk(m);
     case message_type::fetch_from: return on_fetch_from(m);
     case message_type::cancel: return on_cancel(m);
@@ -162,6 +164,8 @@ void session::check_role(message_type type) const {
   switch (type) {
     case message_type::submit:
     case message_type::image:
+    case message_type::value:
+    case message_type::release:
     case message_type::chunk:
     case message_type::check_in:
     case message_type::fetch_from:
@@ -290,6 +294,10 @@ void session::send_unfit(const wire::unfit& m) {
 
 void session::run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) {
   around_.jobs.submit(owner_, {what, client_.who.with}, std::move(job));
+}
+
+void session::refuse_job(std::uint64_t job, std::uint16_t attempt, const std::string& reason) {
+  give_back(job, attempt, worker::ended_result(errc::unfit_node, reason, {}));
 }
 
 void session::give_back(std::uint64_t job, std::uint16_t attempt) { give_back(job, attempt, not_started()); }

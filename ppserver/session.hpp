@@ -87,11 +87,12 @@ class session final : net::channel::handler, worker::pool_owner, images::outlet 
   void send_unfit(const wire::unfit& m) override;
   void run(const std::shared_ptr<const code::launchable>& what, worker::pool_job job) override;
   void give_back(std::uint64_t job, std::uint16_t attempt) override;
+  void refuse_job(std::uint64_t job, std::uint16_t attempt, const std::string& reason) override;
   void give_back(std::uint64_t job, std::uint16_t attempt, bytes payload);
   void content_came(const auth::digest& content, std::uint64_t size) override;
   void content_found(const auth::digest& content, std::uint64_t size) override;
   void fetch(std::uint64_t number, const auth::digest& content, std::uint64_t size,
-             const std::vector<wire::holder>& from) override;
+             const std::vector<wire::holder>& from, code::store::place where) override;
   net::awaitable<void> fetch_content(std::uint64_t number, peers::order what);
   void send_have(const auth::digest& content, std::uint64_t size);
 

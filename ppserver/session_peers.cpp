@@ -12,10 +12,10 @@ void session::on_fetch_from(const net::message& m) {
 }
 
 void session::fetch(std::uint64_t number, const auth::digest& content, std::uint64_t size,
-                    const std::vector<wire::holder>& from) {
+                    const std::vector<wire::holder>& from, code::store::place where) {
   const bool may_fetch = around_.others != nullptr && around_.others->is_on();
   if (!may_fetch) return images_.on_fetch_ended(number, content, false);
-  tasks_.spawn("fetch content", fetch_content(number, {content, size, client_.who.with, from}));
+  tasks_.spawn("fetch content", fetch_content(number, {content, size, client_.who.with, from, where}));
 }
 
 net::awaitable<void> session::fetch_content(std::uint64_t number, peers::order what) {
