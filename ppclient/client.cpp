@@ -6,6 +6,7 @@
 #include "ppclient/client_core.hpp"
 #include "ppclient/client_wait.hpp"
 #include "ppclient/job_terms.hpp"
+#include "ppclient/job_values.hpp"
 
 namespace pp {
 namespace {
@@ -47,6 +48,7 @@ bool has_journal(client_core& core) noexcept { return core.journal() != nullptr;
 namespace {
 
 void take_from_journal(job_record& record, ppclient::journal_entry&& kept) {
+  record.forget_arguments();
   record.code = 0;
   record.run_us = 0;
   record.data.assign(kept.value.data(), kept.value.size());
@@ -127,6 +129,7 @@ job_handle job_draft::hand_over(const call_code& code) {
   record_->function = where.function;
   if (auto& init = core_.worker_init())
     record_->more().how = init.add_to(record_->more().how, where.image, core_.images());
+  if (!shared_.empty()) ppclient::add_values(*record_, std::exchange(shared_, {}));
   if (waits_) return hand_over_waiting();
   const bool has_place = record_->how() != nullptr && record_->how()->place.use != wire::place_use::none;
   if (auto* const kept = core_.journal(); kept != nullptr && !has_place) {

@@ -143,6 +143,7 @@ class cluster final : private link_owner, private local_owner {
   void tell_fulfilled(std::uint32_t node, const node_identity& who);
   void cancel(detail::job_record& record, bool is_one_of_many = false);
   void tell_cancels();
+  void note_values_refused(const detail::job_record& record, std::uint32_t node);
   void count_run(std::uint32_t node, std::uint32_t run_us);
   void decide();
   void decide_soon();

@@ -4,6 +4,7 @@
 
 #include "base/log.hpp"
 #include "ppclient/cluster.hpp"
+#include "ppclient/job_values.hpp"
 
 namespace pp::ppclient {
 namespace {
@@ -26,6 +27,7 @@ class assembly final : public detail::deferred {
     detail::assembled_job made;
     made.job = held_->job;
     try {
+      const detail::use_scope noting(made.values);
       made.arguments = detail::join(*held_, known_);
       if (journal_ != nullptr) look(made);
     } catch (const std::exception& e) {
@@ -97,6 +99,11 @@ void cluster::take_assembled(detail::assembled_job& made) {
   if (!made.problem.empty()) return fail_held(*record, made.problem);
   if (made.kept) return take_kept(*record, std::move(*made.kept));
   if (made.journal_key) record->more().journal_key = std::move(made.journal_key);
+  try {
+    if (!made.values.empty()) add_values(*record, made.values);
+  } catch (const error& e) {
+    return fail_held(*record, e.what());
+  }
   begin(*record, std::move(made.arguments));
 }
 

@@ -13,6 +13,14 @@ namespace {
 
 constexpr std::size_t decisions_at_once = 256;
 
+/// unfit_node as the code of a result: that node could not keep a shared value of the job. Another one may.
+scheduler::outcome outcome_of(std::uint16_t code) {
+  if (code == wire::code_not_started) return scheduler::outcome::not_started;
+  const bool is_of_node =
+      code == static_cast<std::uint16_t>(errc::worker_crashed) || code == static_cast<std::uint16_t>(errc::unfit_node);
+  return is_of_node ? scheduler::outcome::crashed : scheduler::outcome::done;
+}
+
 }  // namespace
 
 // --- jobs ------------------------------------------------------------------------------------------------------------
@@ -215,9 +223,8 @@ void cluster::on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t
     return;
   }
   const auto code = parts->head.code;
-  const auto what = code == wire::code_not_started                             ? scheduler::outcome::not_started
-                    : code == static_cast<std::uint16_t>(errc::worker_crashed) ? scheduler::outcome::crashed
-                                                                               : scheduler::outcome::done;
+  const auto what = outcome_of(code);
+  if (code == static_cast<std::uint16_t>(errc::unfit_node)) note_values_refused(*record, node);
   const auto verdict = scheduler_.on_result(record->slot, node, attempt, what, credit);
   if (verdict == scheduler::verdict::again && what == scheduler::outcome::crashed) {
     const auto failure = wire::decode_failure(parts->body);
@@ -237,6 +244,13 @@ void cluster::on_any_result(std::uint32_t node, std::uint64_t job, std::uint16_t
   count_run(node, parts->head.run_us);
   deliver(*record, *parts, payload, owned, node);
   if (worker) give_back_if_done(worker);
+}
+
+// Other nodes must not wait for what this one will never have.
+void cluster::note_values_refused(const detail::job_record& record, std::uint32_t node) {
+  if (!record.extra) return;
+  for (const auto& value : record.extra->values) contents_.forget(node, value->content()->id());
+  on_contents_changed();
 }
 
 void cluster::count_run(std::uint32_t node, std::uint32_t run_us) {

@@ -109,6 +109,7 @@ node_info cluster::describe(const link& l) const {
   n.run_time = std::chrono::microseconds(l.run_us);
   n.jobs_rescheduled = l.jobs_rescheduled;
   n.code_bytes_sent = l.code_bytes_sent();
+  n.shared_bytes_sent = l.shared_bytes_sent();
   n.bytes_sent = l.bytes_sent();
   n.bytes_received = l.bytes_received();
   describe_health(n, l.node);

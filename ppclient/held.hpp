@@ -16,6 +16,7 @@
 #include "auth/crypto.hpp"
 #include "base/block.hpp"
 #include "pp/detail/payload.hpp"
+#include "pp/detail/shared_value.hpp"
 #include "pp/detail/waiting_call.hpp"
 #include "pp/error.hpp"
 #include "ppclient/journal_file.hpp"
@@ -63,7 +64,8 @@ payload join(const held_call& held, const payload& known);
 struct assembled_job {
   std::uint64_t job = 0;
   payload arguments;
-  std::string problem;  ///< why there are none; empty if there are
+  shared_values values;  ///< that they name, beside those that were known at submit
+  std::string problem;   ///< why there are none; empty if there are
   std::unique_ptr<const auth::digest> journal_key;
   std::optional<ppclient::journal_entry> kept;  ///< instead of running it
 };

@@ -164,6 +164,9 @@ void link::end_connection() {
   const bool was_ready = is_welcome_ && state_ != link_state::duplicate;
   is_welcome_ = is_suspect_ = is_draining_ = is_full_ = is_paused_ = was_suspect_ = false;
   announced_.clear();
+  values_.clear();
+  value_of_index_.clear();
+  next_value_ = wire::first_value;
   wanted_.clear();
   parked_.clear();
   pings_.clear();
@@ -199,6 +202,7 @@ net::awaitable<void> link::heartbeat() {
       throw net::system_error(net::operation_aborted);
     }
     is_suspect_ = silence >= context_.settings.suspect_after;
+    release_values();
     set_pause();
   }
 }
@@ -270,10 +274,21 @@ void link::on_welcome(const net::message& m) {
   is_welcome_ = true;
   state_ = link_state::ready;
   reason_.clear();
-  if (!owner_.on_link_ready(*this)) {
+  if (!is_wanted()) {
     state_ = link_state::duplicate;
     rest();
     throw error(errc::closed, "this node is already used through another address");
+  }
+}
+
+/// A node that the owner refuses was never ready, not even until the connection has ended.
+bool link::is_wanted() {
+  try {
+    return owner_.on_link_ready(*this);
+  } catch (...) {
+    is_welcome_ = false;
+    state_ = link_state::refused;
+    throw;
   }
 }
 
@@ -349,6 +364,7 @@ net::awaitable<void> link::say_goodbye(time_point limit) {
 
 void link::send_job(const detail::job_record& record, std::uint16_t attempt) {
   announce(record.image);
+  if (record.extra && !record.extra->values.empty()) announce_values(record.extra->values);
   const auto head = submit_head(record, record.image, context_.name_of(record));
   if (auto large = record.large_arguments()) {
     channel_->send(wire::message_type::submit, record.id(), attempt, byte_view(head.data(), head.size()),

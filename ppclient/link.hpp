@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@
 #include "wire/login.hpp"
 #include "wire/message.hpp"
 #include "wire/terms.hpp"
+#include "worker/shared_values.hpp"
 
 namespace pp::ppclient {
 
@@ -160,10 +162,12 @@ class link final : private net::channel::handler {
   std::vector<wire::resource> resources;  ///< since it is ready
 
   std::uint64_t code_bytes_sent() const { return code_bytes_sent_; }
+  std::uint64_t shared_bytes_sent() const { return shared_bytes_sent_; }
   std::uint64_t bytes_sent() const { return bytes_sent_before_ + (channel_ ? channel_->bytes_sent() : 0); }
   std::uint64_t bytes_received() const { return bytes_received_before_ + (channel_ ? channel_->bytes_received() : 0); }
 
  private:
+  /// `image`: an image's index, or a value's, which has one module.
   struct wanted_modules {
     std::uint32_t image;
     std::vector<std::uint16_t> modules;
@@ -179,6 +183,7 @@ class link final : private net::channel::handler {
   void on_batch_end() override { owner_.on_link_batch_end(); }
   void on_writable() override;
   void on_welcome(const net::message& m);
+  bool is_wanted();
   void on_goodbye(const net::message& m);
   void on_pong(const net::message& m);
   void on_need(const net::message& m);
@@ -190,6 +195,18 @@ class link final : private net::channel::handler {
   void on_functions(const net::message& m);
   void answer_drain(const std::string& problem);
   void announce(std::uint32_t image);
+  // Shared values (link_values.cpp).
+  struct announced_value {
+    std::uint32_t index = 0;
+    std::weak_ptr<detail::shared_value> what;
+  };
+  void announce_values(const detail::shared_values& values);
+  void announce_value(const detail::shared_value_pointer& value);
+  void release_values();
+  using value_table = std::map<wire::content_id, announced_value>;
+  value_table::iterator release(value_table::iterator at);
+  code::shared_pointer value_of(std::uint32_t index) const;
+  void on_need_of_value(std::uint32_t index);
 
   net::awaitable<void> connect_once();
   net::awaitable<void> dial_and_prove();
@@ -202,7 +219,9 @@ class link final : private net::channel::handler {
   net::awaitable<void> wait_until_needed();
   const code::module_entry& module_of(std::uint32_t image, std::uint16_t module);
   void send_fetch_from(const wire::content_id& content, std::vector<wire::holder> holders);
-  net::awaitable<void> ship_module(std::uint32_t image, std::uint16_t module);
+  struct shipment;
+  std::optional<shipment> shipment_of(std::uint32_t image, std::uint16_t module);
+  net::awaitable<void> ship(const shipment& what);
   net::awaitable<void> wait_until_writable();
   net::awaitable<void> wait_before_next_dial();
   void note_failure(const std::exception& e);
@@ -236,11 +255,14 @@ class link final : private net::channel::handler {
   std::deque<wanted_modules> wanted_;
   std::vector<parked_module> parked_;
   bool is_to_look_again_ = false;  ///< at what is parked
+  value_table values_;
+  std::map<std::uint32_t, wire::content_id> value_of_index_;
+  std::uint32_t next_value_ = wire::first_value;
   std::uint64_t next_token_ = 1;
   std::vector<std::pair<std::uint64_t, std::pair<time_point, std::function<void(duration)>>>> pings_;
   std::vector<std::function<void(std::string)>> stats_queries_, functions_queries_;
   std::vector<std::function<void(std::string)>> drain_answers_;
-  std::uint64_t code_bytes_sent_ = 0, bytes_sent_before_ = 0, bytes_received_before_ = 0;
+  std::uint64_t code_bytes_sent_ = 0, shared_bytes_sent_ = 0, bytes_sent_before_ = 0, bytes_received_before_ = 0;
 };
 
 }  // namespace pp::ppclient

@@ -1,4 +1,5 @@
-// A link ships the program: what the node asked for, in compressed chunks that fit one frame each, or a word about who has it.
+// A link ships programs and shared values: what the node asked for, in compressed chunks that fit one frame each, or a word about
+// who has it.
 #include <algorithm>
 #include <utility>
 
@@ -49,6 +50,8 @@ void link::on_functions(const net::message& m) {
 
 void link::on_need(const net::message& m) {
   const auto n = wire::decode_need(m.view);
+  if (n && n->index >= wire::first_value && n->modules == std::vector<std::uint16_t>{0})
+    return on_need_of_value(n->index);
   if (!n || n->index >= announced_.size() || !announced_[n->index]) throw error(errc::bad_message, "malformed NEED");
   if (owner_.image(n->index).is_told()) return owner_.on_link_lacks(*this, n->index);
   for (const auto module : n->modules) context_.contents->on_need(node, module_of(n->index, module).content);
@@ -101,16 +104,37 @@ net::awaitable<void> link::wait_until_needed() {
   if (!channel_ || channel_->is_closed()) throw net::system_error(net::operation_aborted);
 }
 
+/// What a node asked for: a module, or a value, which this keeps meanwhile.
+struct link::shipment {
+  std::uint32_t index;
+  std::uint16_t module;
+  wire::content_id content;
+  std::uint64_t size;
+  code::shared_pointer value;  ///< null of a module
+};
+
+/// Nothing of a value that nobody needs any more.
+std::optional<link::shipment> link::shipment_of(std::uint32_t image, std::uint16_t module) {
+  if (image < wire::first_value) {
+    const auto& part = module_of(image, module);
+    return shipment{image, module, part.content, part.size, nullptr};
+  }
+  auto value = value_of(image);
+  if (!value) return std::nullopt;
+  return shipment{image, module, value->id(), value->size(), value};
+}
+
 net::awaitable<void> link::provide(std::uint32_t image, std::uint16_t module, time_point since) {
-  const auto& part = module_of(image, module);
+  const auto part = shipment_of(image, module);
+  if (!part) co_return;
   const bool may_wait = now() - since < longest_parked;
-  auto how = context_.contents->decide(node, part.content, part.size, may_wait);
+  auto how = context_.contents->decide(node, part->content, part->size, may_wait);
   switch (how.from) {
     case sources::way::later: parked_.push_back({image, module, since}); break;
-    case sources::way::peers: send_fetch_from(part.content, std::move(how.holders)); break;
+    case sources::way::peers: send_fetch_from(part->content, std::move(how.holders)); break;
     case sources::way::client:
-      co_await ship_module(image, module);
-      context_.contents->on_sent(node, part.content);
+      co_await ship(*part);
+      context_.contents->on_sent(node, part->content);
       owner_.on_contents_changed();
       break;
   }
@@ -130,21 +154,28 @@ net::awaitable<void> link::wait_until_writable() {
   }
 }
 
-net::awaitable<void> link::ship_module(std::uint32_t image, std::uint16_t module) {
-  const auto& source = owner_.image(image);
-  const std::uint64_t size = module_of(image, module).size;
+net::awaitable<void> link::ship(const shipment& what) {
   code::piece_packer packer;
   bytes raw, payload;
-  for (std::uint64_t offset = 0; offset < size; offset += raw.size()) {
+  for (std::uint64_t offset = 0; offset < what.size;) {
     co_await wait_until_writable();
-    raw.resize(static_cast<std::size_t>(std::min<std::uint64_t>(code::piece_packer::most_bytes, size - offset)));
-    source.read(module, offset, raw);
-    const auto piece = packer.pack(image, module, offset, raw);
+    const auto size =
+        static_cast<std::size_t>(std::min<std::uint64_t>(code::piece_packer::most_bytes, what.size - offset));
+    byte_view part;
+    if (what.value) {
+      part = what.value->bytes().subspan(static_cast<std::size_t>(offset), size);
+    } else {
+      raw.resize(size);
+      owner_.image(what.index).read(what.module, offset, raw);
+      part = raw;
+    }
+    const auto piece = packer.pack(what.index, what.module, offset, part);
     payload.clear();
     wire::encode_chunk(piece, payload);
     // As a view: it is copied behind what is queued. Moved in, large chunks would let smaller ones overtake them.
     channel_->send(wire::message_type::chunk, 0, 0, byte_view(payload));
-    code_bytes_sent_ += piece.data.size();
+    (what.value ? shared_bytes_sent_ : code_bytes_sent_) += piece.data.size();
+    offset += size;
   }
 }
 

@@ -3,8 +3,18 @@
 #include <array>
 
 #include "wire/message.hpp"
+#include "worker/shared_values.hpp"
 
 namespace pp::ppclient {
+namespace {
+
+worker::value_list contents_of(const detail::shared_values& values) {
+  auto out = std::make_shared<std::vector<code::shared_pointer>>();
+  for (const auto& value : values) out->push_back(value->content());
+  return out;
+}
+
+}  // namespace
 
 local::local(net::executor ex, local_owner& owner, const worker::pool_options& options)
     : owner_(owner), pool_(ex, options), id_(pool_.add_owner(*this)), credit_(options.slots) {}
@@ -34,6 +44,7 @@ void local::send_job(const detail::job_record& record, std::uint16_t attempt, co
                        worker::job_bytes(byte_view(head.data(), head.size()), arguments, std::move(place))};
   if (const auto terms = record.terms(); !terms.empty())
     job.terms = std::make_shared<const wire::terms>(wire::decode_terms(terms).value());
+  if (record.extra && !record.extra->values.empty()) job.values = contents_of(record.extra->values);
   pool_.submit(id_, named, std::move(job));
 }
 

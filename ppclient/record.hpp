@@ -22,6 +22,7 @@
 #include "base/block.hpp"
 #include "base/clock.hpp"
 #include "pp/detail/payload.hpp"
+#include "pp/detail/shared_value.hpp"
 #include "pp/detail/watching.hpp"
 #include "pp/error.hpp"
 #include "ppclient/callbacks.hpp"
@@ -42,6 +43,7 @@ struct record_extra {
   std::shared_ptr<job_report> why;                           ///< of a failure, and attempts that failed before
   std::shared_ptr<const ppclient::job_terms> how;            ///< what its caller said about it; null for most jobs
   std::unique_ptr<const auth::digest> journal_key;           ///< of a client with a journal
+  shared_values values;                                      ///< that its arguments name, until it is done
   std::shared_ptr<held_call> held;                           ///< until the job has its arguments; null for most
   std::weak_ptr<const ended_job> told;                       ///< its value, for those that wait for it
   end_pointer failed_input;                                  ///< why it was not run
@@ -109,6 +111,7 @@ struct job_record {
   void forget_arguments() {
     if (!extra) return;
     extra->arguments = {};
+    extra->values = {};
     extra->held.reset();
   }
   record_extra& more() {

@@ -108,6 +108,10 @@ void replay(const std::string& capsule_path) {
     give_up(other_program, "this is not the program that " + capsule_path + " was saved by: " + image.problem());
   const auto what = find_call(image, saved.what);
   if (!what) give_up(other_program, capsule_path + " names a function that this program does not have");
+  if (!saved.what.how.values.empty())
+    give_up(other_program, capsule_path +
+                               " is of a job that used shared values, which no capsule holds: replay it with "
+                               "the value itself as an argument");
   set_environment(saved.what);
   leave(run(*what, saved.arguments));
 }

@@ -54,6 +54,13 @@ void sources::on_need(node n, const wire::content_id& content) {
   if (const auto holder = all.find(from); holder != all.end() && holder->second.is == state::has) all.erase(holder);
 }
 
+void sources::forget(node n, const wire::content_id& content) {
+  const auto known = contents_.find(content);
+  if (known == contents_.end()) return;
+  known->second.erase(n);
+  if (known->second.empty()) contents_.erase(known);
+}
+
 void sources::on_unfit(node n) {
   for (auto& [content, all] : contents_) {
     const auto at = all.find(n);

@@ -37,6 +37,8 @@ class sources {
   void on_have(node n, const wire::content_id& content);
   /// It lacks it now; if it was to fetch it, that was in vain.
   void on_need(node n, const wire::content_id& content);
+  /// It does not have it any more, nor need it.
+  void forget(node n, const wire::content_id& content);
   /// It will not finish what it was about to get.
   void on_unfit(node n);
 

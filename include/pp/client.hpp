@@ -26,6 +26,7 @@
 #include "pp/future.hpp"
 #include "pp/named_function.hpp"
 #include "pp/options.hpp"
+#include "pp/shared.hpp"
 #include "pp/stats.hpp"
 
 namespace pp {
@@ -72,6 +73,17 @@ class client {
   auto submit(const job_options& how, F&& f, Args&&... args) -> future<detail::result_with<F, Args...>> {
     return future<detail::result_with<F, Args...>>(
         detail::submit_call(*core_, &how, std::forward<F>(f), std::forward<Args>(args)...));
+  }
+
+  /// A handle for a value that many jobs use: it is copied now, travels to each node once, with the first job that names it there,
+  /// and is mapped read-only by all the node's workers. Give the handle to jobs as an argument: see pp::shared.
+  ///
+  /// Throws: pp::error(errc::overloaded) if this program shares 10,000 values already or has no memory; errc::bad_option for a
+  ///         vector of numbers or string of 4 GiB and more; whatever encoding throws, which is also for everything above 1 GiB.
+  template <class T>
+  pp::shared<std::decay_t<T>> share(const T& value) const {
+    static_assert(detail::parameter_check<const std::decay_t<T>&>::good);
+    return pp::shared<std::decay_t<T>>::of(value);
   }
 
   /// Cancels every job with this job_options::group that is not done, as future::cancel() does. How many those were.

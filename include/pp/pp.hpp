@@ -12,5 +12,6 @@
 #include "pp/init.hpp"
 #include "pp/options.hpp"
 #include "pp/progress.hpp"
+#include "pp/shared.hpp"
 #include "pp/this_job.hpp"
 #include "pp/worker.hpp"

@@ -32,8 +32,10 @@ struct node_info {
   std::uint64_t jobs_rescheduled = 0;             ///< jobs taken elsewhere because it was lost, drained or unfit
   std::chrono::microseconds run_time{0};          ///< how long those ran there, in all
   std::uint64_t code_bytes_sent = 0;              ///< of this program; 0 when the node had it already
-  std::uint64_t bytes_sent = 0;                   ///< on the connections to it, before encryption
-  std::uint64_t bytes_received = 0;               ///< likewise
+  std::uint64_t shared_bytes_sent =
+      0;                             ///< of values of client::share, after compression; other nodes' gifts not counted
+  std::uint64_t bytes_sent = 0;      ///< on the connections to it, before encryption
+  std::uint64_t bytes_received = 0;  ///< likewise
   double speed = 1;  ///< of its workers with this client's jobs: 1 = as the mean of all nodes, 2 = in half the time
   std::map<std::string, unsigned> resources = {};  ///< what it declares for job_options::resources
 };

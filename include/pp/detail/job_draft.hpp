@@ -4,6 +4,7 @@
 #include "pp/detail/callable.hpp"
 #include "pp/detail/job_handle.hpp"
 #include "pp/detail/payload.hpp"
+#include "pp/detail/shared_value.hpp"
 #include "pp/detail/waiting_call.hpp"
 #include "pp/options.hpp"
 
@@ -52,6 +53,8 @@ class job_draft {
   client_core& core_;
   job_record* record_;
   std::unique_ptr<waiting_call> waits_;
+  shared_values shared_;  ///< named by the arguments
+  use_scope noting_{shared_};
 };
 
 }  // namespace pp::detail

@@ -6,6 +6,7 @@
 
 #include "pp/detail/chunk_packing.hpp"
 #include "pp/detail/map_run.hpp"
+#include "pp/detail/shared_value.hpp"
 
 namespace pp::detail {
 
@@ -113,12 +114,14 @@ class chunk_source : public map_items {
   /// `least`: items in a chunk, the last one excepted, also where one fills it.
   chunk_source(const F& function, Range& range, std::uint64_t least = 1)
       : total_(count(range)), least_(least), items_(range) {
+    const use_scope noting(front_uses_);
     code_ = how::begin(function, front_);
   }
   const call_code& code() const { return code_; }
 
   std::uint64_t pack(payload& into, std::uint64_t first, std::uint64_t most, std::size_t most_bytes) override {
     into.append(front_.data(), front_.size());
+    for (const auto& value : front_uses_) note_use(value);
     chunk_head_writer head(into, first);
     std::uint64_t count = items_.pack(into, std::max(most, least_), most_bytes);
     while (count != 0 && count < least_ && items_.pack(into, 1, most_bytes) != 0) ++count;
@@ -130,7 +133,8 @@ class chunk_source : public map_items {
  protected:
   ~chunk_source() = default;
 
-  payload front_;  ///< what stands before the head of every chunk
+  payload front_;             ///< what stands before the head of every chunk
+  shared_values front_uses_;  ///< named in it
   call_code code_;
 
  private:

@@ -20,6 +20,7 @@ class fold_job final : public chunk_source<F, Range, folded<G, T>> {
       if (fold == nullptr) throw_null_function();
       this->code_.function = reinterpret_cast<const void*>(fold);
     } else if constexpr (has_state<G>) {
+      const use_scope noting(this->front_uses_);
       encode<G>(this->front_, fold);
     }
   }
