@@ -121,6 +121,7 @@ value_receiver* take_values() {
 void serve(bool has_ring) {
   worker_pipe pipe(made_private(worker_pipe_fd));
   auto* const values = take_values();
+  pipe.watch(values);
   std::optional<worker_ring> ring;
   if (has_ring) ring.emplace(pipe, take_ring(), values);
   worker_road& road = has_ring ? static_cast<worker_road&>(*ring) : pipe;

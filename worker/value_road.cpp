@@ -53,6 +53,7 @@ value_sender::value_sender() {
     throw std::system_error(errno, std::generic_category(), "cannot make the road for a worker's shared values");
   ours_.reset(fds[0]);
   theirs_.reset(fds[1]);
+  ::shutdown(ours_.get(), SHUT_RD);  // a worker has nothing to say here, and could fill it with descriptors
 }
 
 void value_sender::give(const std::vector<code::shared_pointer>& values) {

@@ -1,5 +1,6 @@
 #include "worker/worker_pipe.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -91,6 +92,15 @@ bool worker_pipe::fill(std::size_t wanted) {
   return true;
 }
 
+/// Returns when there is something to receive, or nothing of values left to forget.
+void worker_pipe::wait_beside_values() {
+  while (!values_->is_empty()) {
+    pollfd watched[2] = {{socket_.get(), POLLIN, 0}, {values_->fd(), POLLIN, 0}};
+    if (::poll(watched, 2, -1) < 0 && errno != EINTR) return;
+    if (watched[0].revents != 0 || (watched[1].revents != 0 && !values_->take_all())) return;
+  }
+}
+
 bool worker_pipe::receive(std::uint8_t* to, std::size_t size) {
   while (size > 0) {
     const ssize_t got = receive_some(socket_.get(), to, size);
@@ -112,6 +122,7 @@ bool worker_pipe::read_header(wire::frame_header& head) {
 
 bool worker_pipe::read(pipe_message& message) {
   if (assembled_.capacity() > largest_kept_message) assembled_.reset();
+  if (begin_ == end_ && values_ != nullptr) wait_beside_values();
   if (!read_header(message.head)) return false;
   if (message.head.has_more()) return assemble(message.head, message);
   if (!fill(message.head.length)) return false;

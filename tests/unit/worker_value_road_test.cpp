@@ -75,6 +75,13 @@ TEST_F(ValueRoad, KeepsWhatFindsNoRoomAndNeverWaits) {
   reader.join();
 }
 
+TEST_F(ValueRoad, TakesNothingFromTheWorker) {
+  EXPECT_EQ(::send(receiver_.fd(), "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT), -1);
+  const auto a = value_of("one");
+  sender_.give({a});
+  EXPECT_EQ(text_of(receiver_.find(a->id())), "one");
+}
+
 TEST_F(ValueRoad, OfAWorkerThatIsGoneTakesNothingMore) {
   {
     const value_receiver gone(code::descriptor(::fcntl(receiver_.fd(), F_DUPFD_CLOEXEC, 0)));
