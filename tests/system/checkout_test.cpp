@@ -14,8 +14,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/cluster.hpp"
 #include "tests/system/checkout_jobs.hpp"
+#include "tests/system/on_node_or_local.hpp"
 
 namespace pp::test {
 namespace {
@@ -24,20 +24,8 @@ using namespace std::chrono_literals;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-/// On a node, or on workers of this process's own machine.
-class CheckOut : public ::testing::TestWithParam<bool> {
+class CheckOut : public on_node_or_local {
  protected:
-  void start(unsigned workers) {
-    auto o = c.client_options();
-    if (GetParam()) {
-      n = c.start_node("node-a", workers);
-    } else {
-      o.discovery = false;
-      o.local = static_cast<int>(workers);
-    }
-    client.emplace(o);
-    ASSERT_TRUE(has_nodes(*client, 1));
-  }
   std::string file(const std::string& name) const { return (c.directory() / name).string(); }
   bool is_there(const std::string& name) const { return access(file(name).c_str(), F_OK) == 0; }
   void touch(const std::string& name) const { std::ofstream(file(name)) << "x"; }
@@ -48,10 +36,6 @@ class CheckOut : public ::testing::TestWithParam<bool> {
     for (auto& job : all) pids.insert(job.get());
     return pids;
   }
-
-  cluster c;
-  std::unique_ptr<node> n;
-  std::optional<pp::client> client;
 };
 
 TEST_P(CheckOut, RunsEveryJobInThatProcessInOrder) {
@@ -275,7 +259,7 @@ TEST_P(CheckOut, ALostPartIsSaidToBeLost) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Where, CheckOut, ::testing::Bool(), [](const auto& p) { return p.param ? "Node" : "Local"; });
+INSTANTIATE_TEST_SUITE_P(Where, CheckOut, ::testing::Bool(), name_of_place);
 
 }  // namespace
 }  // namespace pp::test

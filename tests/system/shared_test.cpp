@@ -13,9 +13,8 @@
 #include <gtest/gtest.h>
 #include <cereal/types/map.hpp>
 
-#include "tests/support/cluster.hpp"
-#include "tests/support/processes.hpp"
 #include "tests/support/wait.hpp"
+#include "tests/system/on_node_or_local.hpp"
 
 namespace pp::test {
 namespace {
@@ -112,37 +111,18 @@ int count_open(int pid) {
   return count;
 }
 
-class SharedValues : public ::testing::TestWithParam<bool> {
- protected:
-  void start(unsigned workers) {
-    auto o = cluster_.client_options();
-    if (is_on_node()) {
-      node_ = cluster_.start_node("node-a", workers);
-    } else {
-      o.discovery = false;
-      o.local = static_cast<int>(workers);
-    }
-    client_.emplace(o);
-    ASSERT_TRUE(has_nodes(*client_, 1));
-  }
-  static bool is_on_node() { return GetParam(); }
-  pp::client& client() { return *client_; }
-
-  cluster cluster_;
-  std::unique_ptr<node> node_;
-  std::optional<pp::client> client_;
-};
+class SharedValues : public on_node_or_local {};
 
 TEST_P(SharedValues, AreArgumentsOfAnyNumberOfJobs) {
   start(2);
   const auto numbers = random_table(100'000);
-  const auto handle = client().share(numbers);
+  const auto handle = client->share(numbers);
   std::vector<pp::future<std::uint32_t>> jobs;
-  for (std::size_t i = 0; i < 500; ++i) jobs.push_back(client().submit(element, handle, 7 * i));
+  for (std::size_t i = 0; i < 500; ++i) jobs.push_back(client->submit(element, handle, 7 * i));
   for (std::size_t i = 0; i < jobs.size(); ++i) EXPECT_EQ(jobs[i].get(), numbers[7 * i]);
-  EXPECT_EQ(client().submit(total, handle).get(), total(handle));
+  EXPECT_EQ(client->submit(total, handle).get(), total(handle));
   if (is_on_node()) {
-    const auto sent = find_node(client(), "node-a").shared_bytes_sent;
+    const auto sent = find_node(*client, "node-a").shared_bytes_sent;
     EXPECT_GT(sent, 390'000U);
     EXPECT_LT(sent, 420'000U) << "once";
   }
@@ -150,61 +130,61 @@ TEST_P(SharedValues, AreArgumentsOfAnyNumberOfJobs) {
 
 TEST_P(SharedValues, OfAnyTypeAreDecodedOncePerWorker) {
   start(1);
-  const auto words = client().share(dictionary{{{"one", 1}, {"two", 2}}});
+  const auto words = client->share(dictionary{{{"one", 1}, {"two", 2}}});
   for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(client().submit(look_up, words, "two").get(), std::pair(2, 1));
-    EXPECT_EQ(client().submit(look_up, words, "one").get(), std::pair(1, 1));
+    EXPECT_EQ(client->submit(look_up, words, "two").get(), std::pair(2, 1));
+    EXPECT_EQ(client->submit(look_up, words, "one").get(), std::pair(1, 1));
   }
 }
 
 TEST_P(SharedValues, AreTextsEmptyOnesAndNothing) {
   start(1);
-  EXPECT_EQ(client().submit(length, client().share(std::string(5000, 'x'))).get(), 10'000U);
-  EXPECT_EQ(client().submit(length, client().share(std::string())).get(), 0U);
-  EXPECT_EQ(client().submit(total, client().share(table())).get(), 0U);
-  EXPECT_FALSE(client().submit(is_there, pp::shared<table>()).get());
-  EXPECT_THROW(client().submit(total, pp::shared<table>()).get(), job_error);
+  EXPECT_EQ(client->submit(length, client->share(std::string(5000, 'x'))).get(), 10'000U);
+  EXPECT_EQ(client->submit(length, client->share(std::string())).get(), 0U);
+  EXPECT_EQ(client->submit(total, client->share(table())).get(), 0U);
+  EXPECT_FALSE(client->submit(is_there, pp::shared<table>()).get());
+  EXPECT_THROW(client->submit(total, pp::shared<table>()).get(), job_error);
 }
 
 TEST_P(SharedValues, CanBeAnywhereInArguments) {
   start(2);
-  const auto a = client().share(random_table(1000, 1)), b = client().share(random_table(1000, 2));
-  EXPECT_EQ(client().submit(total_of_all, std::vector{a, b, a}).get(), 2 * total(a) + total(b));
-  const auto on_shelf = client().share(shelf{"s", {{1, a}, {2, b}}});
-  EXPECT_EQ(client().submit(total_on, on_shelf, 2).get(), total(b));
+  const auto a = client->share(random_table(1000, 1)), b = client->share(random_table(1000, 2));
+  EXPECT_EQ(client->submit(total_of_all, std::vector{a, b, a}).get(), 2 * total(a) + total(b));
+  const auto on_shelf = client->share(shelf{"s", {{1, a}, {2, b}}});
+  EXPECT_EQ(client->submit(total_on, on_shelf, 2).get(), total(b));
   // In a map: the function object's own, for all chunks.
   std::vector<std::size_t> places(300);
   std::iota(places.begin(), places.end(), 0U);
-  const auto got = client().map(adder{a}, places, {.chunk = 10});
+  const auto got = client->map(adder{a}, places, {.chunk = 10});
   for (std::size_t i = 0; i < places.size(); ++i) EXPECT_EQ(got[i], a.view()[i] + 1);
   // As the elements of a map.
-  EXPECT_EQ(client().map(total, std::vector{a, b}), (std::vector{total(a), total(b)}));
+  EXPECT_EQ(client->map(total, std::vector{a, b}), (std::vector{total(a), total(b)}));
 }
 
 TEST_P(SharedValues, AreGivenToCheckedOutWorkersAndBroadcasts) {
   start(1);
-  const auto a = client().share(random_table(1000));
-  for (auto& [name, sum] : client().broadcast(total, a)) EXPECT_EQ(sum.get(), total(a)) << name;
-  auto worker = client().checkout(generous);
+  const auto a = client->share(random_table(1000));
+  for (auto& [name, sum] : client->broadcast(total, a)) EXPECT_EQ(sum.get(), total(a)) << name;
+  auto worker = client->checkout(generous);
   EXPECT_EQ(worker.submit(total, a).get(), total(a));
 }
 
 TEST_P(SharedValues, NeedNoHandleOnceTheJobIsSubmitted) {
   start(1);
   const auto numbers = random_table(1000);
-  auto job = client().submit(element_slowly, client().share(numbers), 5U);
-  auto behind = client().submit(element_slowly, client().share(numbers), 6U);
+  auto job = client->submit(element_slowly, client->share(numbers), 5U);
+  auto behind = client->submit(element_slowly, client->share(numbers), 6U);
   EXPECT_EQ(job.get(), numbers[5]);
   EXPECT_EQ(behind.get(), numbers[6]);
 }
 
 TEST_P(SharedValues, ComeBackAsHandlesOfWhatIsStillShared) {
   start(1);
-  auto a = client().share(random_table(1000));
-  EXPECT_EQ(client().submit(give_back, a, 1).get(), a);
+  auto a = client->share(random_table(1000));
+  EXPECT_EQ(client->submit(give_back, a, 1).get(), a);
   // And on to other jobs, by way of a future.
-  EXPECT_EQ(client().submit(total, client().submit(give_back, a, 2)).get(), total(a));
-  auto lost = client().submit(give_back, a, 3);
+  EXPECT_EQ(client->submit(total, client->submit(give_back, a, 2)).get(), total(a));
+  auto lost = client->submit(give_back, a, 3);
   lost.wait();
   a = {};
   try {
@@ -217,37 +197,36 @@ TEST_P(SharedValues, ComeBackAsHandlesOfWhatIsStillShared) {
 
 TEST_P(SharedValues, AreThereForTheWorkerThatReplacesADeadOne) {
   start(1);
-  const auto a = client().share(random_table(1000));
-  EXPECT_EQ(client().submit(total, a).get(), total(a));
-  EXPECT_THROW(client().submit({.attempts = 1}, die_with, a).get(), job_error);
-  EXPECT_EQ(client().submit(total, a).get(), total(a));
+  const auto a = client->share(random_table(1000));
+  EXPECT_EQ(client->submit(total, a).get(), total(a));
+  EXPECT_THROW(client->submit({.attempts = 1}, die_with, a).get(), job_error);
+  EXPECT_EQ(client->submit(total, a).get(), total(a));
 }
 
 TEST_P(SharedValues, AreFreedWhenTheLastHandleGoes) {
   start(1);
-  const int worker = client().submit(my_pid).get();
-  auto a = client().share(random_table(100'000, 1));
-  const auto b = client().share(random_table(1000, 2));
+  const int worker = client->submit(my_pid).get();
+  auto a = client->share(random_table(100'000, 1));
+  const auto b = client->share(random_table(1000, 2));
   const auto copy = std::make_unique<pp::shared<table>>(a);
-  EXPECT_EQ(client().submit(total, a).get(), total(a));
-  EXPECT_EQ(client().submit(total, b).get(), total(b));
+  EXPECT_EQ(client->submit(total, a).get(), total(a));
+  EXPECT_EQ(client->submit(total, b).get(), total(b));
   EXPECT_EQ(count_mapped(worker), 2);
   a = {};
-  EXPECT_EQ(client().submit(element, *copy, 3U).get(), copy->view()[3]);
+  EXPECT_EQ(client->submit(element, *copy, 3U).get(), copy->view()[3]);
   *copy = {};
   EXPECT_TRUE(wait_until([&] { return count_mapped(worker) == 1; })) << "by a worker that has nothing to do";
   if (is_on_node()) {
-    EXPECT_TRUE(wait_until([&] { return count_open(node_->process().pid()) == 1; }));
+    EXPECT_TRUE(wait_until([&] { return count_open(n->process().pid()) == 1; }));
   }
-  EXPECT_EQ(client().submit(my_pid).get(), worker);
+  EXPECT_EQ(client->submit(my_pid).get(), worker);
   // The same content again is sent again.
-  a = client().share(random_table(100'000, 1));
-  EXPECT_EQ(client().submit(total, a).get(), total(a));
-  EXPECT_EQ(client().submit(total, b).get(), total(b));
+  a = client->share(random_table(100'000, 1));
+  EXPECT_EQ(client->submit(total, a).get(), total(a));
+  EXPECT_EQ(client->submit(total, b).get(), total(b));
 }
 
-INSTANTIATE_TEST_SUITE_P(Where, SharedValues, ::testing::Bool(),
-                         [](const auto& where) { return where.param ? "OnANode" : "InLocalWorkers"; });
+INSTANTIATE_TEST_SUITE_P(Where, SharedValues, ::testing::Bool(), name_of_place);
 
 TEST(SharedValuesOnNodes, MayBeManyInOneJobAndManyAtATime) {
   const cluster c;

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/cluster.hpp"
+#include "tests/system/on_node_or_local.hpp"
 
 namespace pp::test {
 namespace {
@@ -35,28 +35,12 @@ int use_what_fails_first() {
 }
 void die() { kill(getpid(), SIGKILL); }
 
-class StateInWorkers : public ::testing::TestWithParam<bool> {
- protected:
-  void start(unsigned workers) {
-    auto o = cluster_.client_options();
-    if (GetParam()) {
-      node_ = cluster_.start_node("node-a", workers);
-    } else {
-      o.discovery = false;
-      o.local = static_cast<int>(workers);
-    }
-    client_.emplace(o);
-    ASSERT_TRUE(has_nodes(*client_, 1));
-  }
-  cluster cluster_;
-  std::unique_ptr<node> node_;
-  std::optional<pp::client> client_;
-};
+class StateInWorkers : public on_node_or_local {};
 
 TEST_P(StateInWorkers, IsMadeOncePerWorkerAndSeesEveryJobOfIt) {
   start(2);
   std::vector<pp::future<std::pair<int, int>>> jobs;
-  for (int i = 0; i < 200; ++i) jobs.push_back(client_->submit(count_job, i));
+  for (int i = 0; i < 200; ++i) jobs.push_back(client->submit(count_job, i));
   std::map<int, int> seen, highest;
   for (auto& job : jobs) {
     const auto [pid, number] = job.get();
@@ -71,23 +55,22 @@ TEST_P(StateInWorkers, IsMadeOncePerWorkerAndSeesEveryJobOfIt) {
 
 TEST_P(StateInWorkers, IsMadeAnewInTheWorkerThatReplacesADeadOne) {
   start(1);
-  const auto before = client_->submit(count_job, 0).get();
-  EXPECT_EQ(client_->submit(count_job, 0).get(), (std::pair{before.first, 2}));
-  EXPECT_THROW(client_->submit({.attempts = 1}, die).get(), pp::error);
-  const auto after = client_->submit(count_job, 0).get();
+  const auto before = client->submit(count_job, 0).get();
+  EXPECT_EQ(client->submit(count_job, 0).get(), (std::pair{before.first, 2}));
+  EXPECT_THROW(client->submit({.attempts = 1}, die).get(), pp::error);
+  const auto after = client->submit(count_job, 0).get();
   EXPECT_NE(after.first, before.first);
   EXPECT_EQ(after.second, 1);
 }
 
 TEST_P(StateInWorkers, FailsTheJobWhoseMakerThrewAndIsTriedAgainByTheNext) {
   start(1);
-  EXPECT_THROW(client_->submit(use_what_fails_first).get(), pp::job_error);
-  EXPECT_EQ(client_->submit(use_what_fails_first).get(), 2);
-  EXPECT_EQ(client_->submit(use_what_fails_first).get(), 2);
+  EXPECT_THROW(client->submit(use_what_fails_first).get(), pp::job_error);
+  EXPECT_EQ(client->submit(use_what_fails_first).get(), 2);
+  EXPECT_EQ(client->submit(use_what_fails_first).get(), 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(Where, StateInWorkers, ::testing::Bool(),
-                         [](const auto& p) { return p.param ? "Node" : "Local"; });
+INSTANTIATE_TEST_SUITE_P(Where, StateInWorkers, ::testing::Bool(), name_of_place);
 
 }  // namespace
 }  // namespace pp::test
