@@ -178,6 +178,18 @@ TEST_P(SharedValues, NeedNoHandleOnceTheJobIsSubmitted) {
   EXPECT_EQ(behind.get(), numbers[6]);
 }
 
+TEST_P(SharedValues, MayBeSharedAgainWhenTheJobsThatNamedThemWereCancelled) {
+  start(1);
+  const auto numbers = random_table(100'000);
+  const auto sum = std::accumulate(numbers.begin(), numbers.end(), std::uint64_t{0});
+  for (int i = 0; i < 30; ++i) {
+    auto given_up = client->submit(total, client->share(numbers));
+    given_up.cancel();
+    if (i % 3 == 0) given_up.wait();
+    EXPECT_EQ(client->submit(total, client->share(numbers)).get(), sum) << i;
+  }
+}
+
 TEST_P(SharedValues, ComeBackAsHandlesOfWhatIsStillShared) {
   start(1);
   auto a = client->share(random_table(1000));
