@@ -70,12 +70,13 @@ void relay::run() {
         waiting.push_back({target, POLLIN, 0});
       }
     }
-    poll(waiting.data(), waiting.size(), 10);  // also looks at the flags again
+    poll(waiting.data(), waiting.size(), 10);      // also looks at the flags again
+    const bool is_cut = cut_now_.exchange(false);  // once, so that none is lost that comes meanwhile
     std::vector<std::pair<int, int>> kept;
     for (std::size_t i = 0; i < links_.size(); ++i) {
       const auto [client, target] = links_[i];
       const bool looked = 2 * i + 2 < waiting.size();
-      bool ok = !cut_now_;
+      bool ok = !is_cut;
       if (ok && looked && waiting[2 * i + 1].revents != 0) ok = forward(client, target, direction::to_target);
       if (ok && looked && waiting[2 * i + 2].revents != 0) ok = forward(target, client, direction::to_client);
       if (ok) {
@@ -86,7 +87,6 @@ void relay::run() {
       }
     }
     links_ = kept;
-    cut_now_ = false;
     if (waiting[0].revents != 0) accept_one();
   }
 }
